@@ -9,6 +9,8 @@ const ASKING_BYTES = 80 << 20;
 /** Bytes after which garbage is looked for once nothing came for IDLE_MS. */
 const COLLECTED_IDLE = 8 << 20;
 const IDLE_MS = 3000;
+/** Milliseconds after the end of an index: a process that ends with it does not wait for a collection. */
+const CLOSED_MS = 50;
 /** Milliseconds in which threads have collected the garbage that they were asked to, and freed what was in it. */
 const COLLECTED_WITHIN = 2000;
 
@@ -37,6 +39,12 @@ export function countShared(bytes: number): void {
   counted += Math.min(bytes, COLLECTED_EACH);
   if (counted - askedAt >= COLLECTED_EACH) askForCollection();
   else if (!isWatched) watch();
+}
+
+/** The same of an index that ends. */
+export function countClosed(bytes: number): void {
+  counted += Math.min(bytes, COLLECTED_EACH);
+  timerIfAny(() => countShared(0), CLOSED_MS);
 }
 
 /** Looks also for less than that once an index is no longer worked with: nothing else would. */

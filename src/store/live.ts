@@ -1,6 +1,6 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
 
-import { countShared } from '../core/collection.js';
+import { countClosed } from '../core/collection.js';
 import type { Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { Scratch } from './engine/memory.js';
@@ -257,8 +257,8 @@ export class Live {
   }
 
   close(): void {
-    countShared(this.resident.codes);
-    countShared(this.resident.rows);
+    const { codes, rows } = this.resident;
+    countClosed(codes + rows);
     this.#lease?.drop();
     this.#lease = undefined;
   }

@@ -7,7 +7,8 @@
 import { log2Of } from '../../core/exact-math.js';
 import { atOnce, type Sliced } from '../../core/slices.js';
 import type { CodeKernels } from '../../kernels/codes.js';
-import { symmetricEigen } from './eigen.js';
+import { squareOf } from './centre.js';
+import { stepsAtOnce, symmetricEigen } from './eigen.js';
 import { project } from './project.js';
 
 export interface Basis {
@@ -81,11 +82,15 @@ function* fromDirections(
   width: number,
   wanted: number,
 ): Sliced<Basis> {
-  let largest = 0;
-  for (let i = 0; i < wanted * dim; i++) largest = Math.max(largest, Math.abs(directions[i]!));
+  const largest = largestOf(directions.subarray(0, wanted * dim));
   const step = largest > 0 && Number.isFinite(largest) ? 2 ** Math.ceil(log2Of(largest / MOST_STEPS)) : 1;
+  const plane = new Uint8Array(2 * width * strideOf(dim));
+  fillPlane(plane, directions, dim, wanted, step);
+  return yield* readBasis(kernels, plane, step, dim);
+}
+
+function fillPlane(plane: Uint8Array, directions: Float64Array, dim: number, wanted: number, step: number): void {
   const stride = strideOf(dim);
-  const plane = new Uint8Array(2 * width * stride);
   for (let i = 0; i < wanted; i++) {
     for (let j = 0; j < dim; j++) {
       const steps = Math.round(directions[i * dim + j]! / step);
@@ -94,7 +99,6 @@ function* fromDirections(
       plane[(2 * i + 1) * stride + j] = low;
     }
   }
-  return yield* readBasis(kernels, plane, step, dim);
 }
 
 /** The largest number that two signed bytes hold. */
@@ -153,8 +157,7 @@ function* gram(kernels: CodeKernels, units: Float32Array, count: number, dim: nu
   let trace = 0;
   for (let j = 0; j < dim; j++) trace += out[j * dim + j]!;
   const scale = trace > 0 ? 1 / trace : 1;
-  for (let i = 0; i < out.length; i++) out[i]! *= scale;
-  return out;
+  return out.map((value) => value * scale);
 }
 
 /** Takes what the moment has along a direction away, and gives it an eigenvalue of its own. */
@@ -181,12 +184,11 @@ function* leadingDirections(
   seed: number,
 ): Sliced<Float64Array> {
   const matrix = new Float32Array(moment);
-  let q: Float32Array = new Float32Array(dim * w);
   let state = seed >>> 0 || 1;
-  for (let i = 0; i < q.length; i++) {
+  let q: Float32Array = new Float32Array(dim * w).map(() => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    q[i] = state / 2 ** 31 - 1;
-  }
+    return state / 2 ** 31 - 1;
+  });
   const product = new Float64Array(dim * w);
   for (let round = 1; round <= MULTIPLICATIONS; round++) {
     yield* project(kernels, { rows: matrix, count: dim, dim, basis: q, width: w, out: product });
@@ -216,21 +218,22 @@ function* orthonormalColumns(kernels: CodeKernels, a: Float64Array, dim: number,
   const g = new Float64Array(w * w);
   yield* project(kernels, { rows: transpose(columns, dim, w), count: w, dim, basis: columns, width: w, out: g });
   // G = L Lᵀ; a column that depends on earlier ones becomes zeros.
+  const each = stepsAtOnce(w * w);
   for (let i = 0; i < w; i++) {
-    yield;
+    if (i % each === 0) yield;
     factorRow(g, w, i);
   }
   const out = new Float32Array(dim * w);
   const row = new Float64Array(w);
   for (let r = 0; r < dim; r++) {
-    yield;
+    if (r % each === 0) yield;
     solveRow(g, w, columns.subarray(r * w, (r + 1) * w), row);
     out.set(row, r * w);
   }
   return out;
 }
 
-// Loops are functions of their own: in a generator they would run half as fast.
+// Loops are functions of their own: in a generator they would run half as fast, and all of it be compiled for them.
 
 function factorRow(g: Float64Array, w: number, i: number): void {
   for (let j = 0; j <= i; j++) {
@@ -251,12 +254,16 @@ function solveRow(g: Float64Array, w: number, right: Float32Array, row: Float64A
 
 /** In float32, the largest magnitude at 1. */
 function scaled(a: Float64Array): Float32Array {
-  let largest = 0;
-  for (const value of a) largest = Math.max(largest, Math.abs(value));
+  const largest = largestOf(a);
   const scale = largest > 0 ? 1 / largest : 1;
-  const out = new Float32Array(a.length);
-  for (let i = 0; i < a.length; i++) out[i] = a[i]! * scale;
-  return out;
+  return new Float32Array(a.map((value) => value * scale));
+}
+
+/** The largest magnitude. */
+function largestOf(a: Float64Array): number {
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs(a[i]!));
+  return largest;
 }
 
 function transpose(a: Float32Array, rows: number, columns: number): Float32Array {
@@ -277,17 +284,13 @@ function* skewOf(kernels: CodeKernels, columns: Float32Array, dim: number, width
   let power = f;
   let scale = 1;
   for (let squaring = 0; squaring < 2; squaring++) {
-    let largest = 0;
-    for (const value of power) largest = Math.max(largest, Math.abs(value));
+    const largest = largestOf(power);
     if (largest === 0) return 1e-12;
-    const single = new Float32Array(power.length);
-    for (let i = 0; i < single.length; i++) single[i] = power[i]! / largest;
+    const single = new Float32Array(power.map((value) => value / largest));
     const squared = new Float64Array(width * width);
     yield* project(kernels, { rows: single, count: width, dim: width, basis: single, width, out: squared });
     power = squared;
     scale = (scale * largest) ** 2;
   }
-  let sum = 0;
-  for (const value of power) sum += value * value;
-  return 1.001 * Math.sqrt(Math.sqrt(Math.sqrt(sum) * scale)) + 1e-12;
+  return 1.001 * Math.sqrt(Math.sqrt(Math.sqrt(squareOf(power)) * scale)) + 1e-12;
 }

@@ -96,10 +96,7 @@ export class Coder {
       kernels.project({ rows: this.#residuals, count, dim, basis: basis.columns, width, out: this.#rotated });
     } else {
       kernels.project({ rows, count, dim, basis: basis.columns, width, out: this.#rotated });
-      for (let r = 0; r < count; r++) {
-        const inverse = norms[r]! > 0 ? 1 / norms[r]! : 0;
-        for (let i = r * width; i < (r + 1) * width; i++) this.#rotated[i]! *= inverse;
-      }
+      divideRows(this.#rotated, width, norms);
     }
     this.#tails(count, norms, first, out);
 
@@ -117,10 +114,8 @@ export class Coder {
       coarseError: this.#sums,
       fineError: this.#others,
     });
-    for (let r = 0; r < count; r++) {
-      out.coarseError[first + r] = Math.sqrt(this.#sums[r]!) + SLACK;
-      out.fineError[first + r] = Math.sqrt(this.#others[r]!) + SLACK;
-    }
+    toErrors(this.#sums, count, out.coarseError, first);
+    toErrors(this.#others, count, out.fineError, first);
     if (width > head) {
       kernels.encodeRows({
         values,
@@ -133,9 +128,10 @@ export class Coder {
         plane: out.levelPlane,
         error: this.#sums,
       });
-      for (let r = 0; r < count; r++) {
-        out.levelError[first + r] = Math.sqrt(this.#others[r]! + this.#sums[r]!) + SLACK;
-      }
+      this.#sums.forEach((sum, r, sums) => {
+        sums[r] = sum + this.#others[r]!;
+      });
+      toErrors(this.#sums, count, out.levelError, first);
     }
     if (full > 0) {
       kernels.encodeRows({
@@ -149,7 +145,7 @@ export class Coder {
         plane: out.fullPlane,
         error: this.#sums,
       });
-      for (let r = 0; r < count; r++) out.fullError[first + r] = Math.sqrt(this.#sums[r]!) + SLACK;
+      toErrors(this.#sums, count, out.fullError, first);
     }
     const residuals = mean === null ? null : { values: this.#units, stride: this.#stride };
     this.#shortlist?.encode(rows, dim, norms, first, out, out.shortlist!, metric, residuals);
@@ -202,6 +198,21 @@ export class Coder {
     }
     this.#finder!.find(this.#listRows, count, lists, first);
   }
+}
+
+// V8 compiles a loop with all of the function around it, so that those over values are functions of their own.
+
+/** Rows of zeros become zeros. */
+function divideRows(values: Float64Array, width: number, norms: Float64Array): void {
+  for (let r = 0; r < norms.length; r++) {
+    const inverse = norms[r]! > 0 ? 1 / norms[r]! : 0;
+    for (let i = r * width; i < (r + 1) * width; i++) values[i]! *= inverse;
+  }
+}
+
+/** Lengths from sums of squares. */
+function toErrors(sums: Float64Array, count: number, out: Float64Array, first: number): void {
+  for (let r = 0; r < count; r++) out[first + r] = Math.sqrt(sums[r]!) + SLACK;
 }
 
 /** Plain float64 lengths; 0 for a row of zeros. */

@@ -30,26 +30,15 @@ function* tridiagonalise(
   diagonal: Float64Array,
   beside: Float64Array,
 ): Sliced<Float64Array> {
-  const reflectors: { v: Float64Array; beta: number; k: number }[] = [];
+  const reflectors: Reflector[] = [];
   const p = new Float64Array(n);
+  const each = stepsAtOnce(2 * n * n);
   for (let k = 0; k < n - 2; k++) {
-    yield;
-    // Annihilates column k below the subdiagonal.
-    let norm2 = 0;
-    for (let i = k + 1; i < n; i++) norm2 += a[i * n + k]! ** 2;
-    const head = a[(k + 1) * n + k]!;
-    const alpha = head > 0 ? -Math.sqrt(norm2) : Math.sqrt(norm2);
-    const v = new Float64Array(n);
-    for (let i = k + 1; i < n; i++) v[i] = a[i * n + k]!;
-    v[k + 1] = head - alpha;
-    let v2 = 0;
-    for (let i = k + 1; i < n; i++) v2 += v[i]! ** 2;
-    diagonal[k] = a[k * n + k]!;
-    beside[k] = alpha;
-    if (v2 === 0) continue;
-    const beta = 2 / v2;
-    reflectors.push({ v, beta, k });
-    reflectBoth(a, n, v, beta, k, p);
+    if (k % each === 0) yield;
+    const reflector = annihilate(a, n, k, diagonal, beside);
+    if (reflector === undefined) continue;
+    reflectors.push(reflector);
+    reflectBoth(a, n, reflector, p);
   }
   if (n > 1) {
     diagonal[n - 2] = a[(n - 2) * n + n - 2]!;
@@ -60,17 +49,53 @@ function* tridiagonalise(
   const q = new Float64Array(n * n);
   for (let i = 0; i < n; i++) q[i * n + i] = 1;
   // Qᵀ = … H₂ H₁, applied to the rows from the last reflector backwards: Q = H₁ H₂ … as columns, stored transposed.
-  for (const { v, beta, k } of reflectors.reverse()) {
-    yield;
-    reflectRows(q, n, v, beta, k);
+  for (const [i, reflector] of reflectors.reverse().entries()) {
+    if (i % each === 0) yield;
+    reflectRows(q, n, reflector);
   }
   return q;
 }
 
-// The loops are functions of their own: in a generator they would run half as fast.
+/** Products between two breaks: each break wakes all generators on the way, which V8 would compile for it. */
+const PRODUCTS = 1 << 20;
+
+/** Steps of so many products between two breaks. */
+export function stepsAtOnce(products: number): number {
+  return Math.max(1, Math.floor(PRODUCTS / products));
+}
+
+// The loops are functions of their own: in a generator they would run half as fast, and all of it be compiled for them.
+
+interface Reflector {
+  readonly v: Float64Array;
+  readonly beta: number;
+  readonly k: number;
+}
+
+/** The reflector that annihilates column k below the subdiagonal; undefined where nothing is there. */
+function annihilate(
+  a: Float64Array,
+  n: number,
+  k: number,
+  diagonal: Float64Array,
+  beside: Float64Array,
+): Reflector | undefined {
+  let norm2 = 0;
+  for (let i = k + 1; i < n; i++) norm2 += a[i * n + k]! ** 2;
+  const head = a[(k + 1) * n + k]!;
+  const alpha = head > 0 ? -Math.sqrt(norm2) : Math.sqrt(norm2);
+  const v = new Float64Array(n);
+  for (let i = k + 1; i < n; i++) v[i] = a[i * n + k]!;
+  v[k + 1] = head - alpha;
+  let v2 = 0;
+  for (let i = k + 1; i < n; i++) v2 += v[i]! ** 2;
+  diagonal[k] = a[k * n + k]!;
+  beside[k] = alpha;
+  return v2 === 0 ? undefined : { v, beta: 2 / v2, k };
+}
 
 /** a ← H a H on the trailing block: a − v wᵀ − w vᵀ with w = p − (β/2)(pᵀv) v, p = β a v. */
-function reflectBoth(a: Float64Array, n: number, v: Float64Array, beta: number, k: number, p: Float64Array): void {
+function reflectBoth(a: Float64Array, n: number, { v, beta, k }: Reflector, p: Float64Array): void {
   let pv = 0;
   for (let i = k + 1; i < n; i++) {
     let sum = 0;
@@ -88,7 +113,7 @@ function reflectBoth(a: Float64Array, n: number, v: Float64Array, beta: number, 
   }
 }
 
-function reflectRows(q: Float64Array, n: number, v: Float64Array, beta: number, k: number): void {
+function reflectRows(q: Float64Array, n: number, { v, beta, k }: Reflector): void {
   for (let r = k + 1; r < n; r++) {
     let sum = 0;
     for (let i = k + 1; i < n; i++) sum += q[r * n + i]! * v[i]!;
@@ -104,47 +129,58 @@ function* implicitQl(d: Float64Array, e: Float64Array, q: Float64Array, n: numbe
   // An element this small beside the whole counts as 0: the noise of dims without variance need not converge.
   let norm = 0;
   for (let i = 0; i < n; i++) norm = Math.max(norm, Math.abs(d[i]!) + Math.abs(e[i]!));
+  const each = stepsAtOnce(n * n);
+  let steps = 0;
   for (let l = 0; l < n; l++) {
     for (let round = 0; ; round++) {
-      yield;
-      let m = l;
-      for (; m < n - 1; m++) {
-        if (Math.abs(e[m]!) <= Number.EPSILON * norm) break;
-      }
+      if (steps++ % each === 0) yield;
+      const m = endOfBlock(e, n, l, norm);
       if (m === l) break;
       if (round === 60) throw new Error('The eigenvalues of a symmetric matrix did not converge');
-      const g0 = (d[l + 1]! - d[l]!) / (2 * e[l]!);
-      const r0 = lengthOfTwo(g0, 1);
-      let g = d[m]! - d[l]! + e[l]! / (g0 + (g0 >= 0 ? r0 : -r0));
-      let s = 1;
-      let c = 1;
-      let p = 0;
-      let i = m - 1;
-      for (; i >= l; i--) {
-        const f = s * e[i]!;
-        const b = c * e[i]!;
-        const r = lengthOfTwo(f, g);
-        e[i + 1] = r;
-        if (r === 0) {
-          d[i + 1]! -= p;
-          e[m] = 0;
-          break;
-        }
-        s = f / r;
-        c = g / r;
-        g = d[i + 1]! - p;
-        const t = (d[i]! - g) * s + 2 * c * b;
-        p = s * t;
-        d[i + 1] = g + p;
-        g = c * t - b;
-        rotate(q, i * n, n, c, s);
-      }
-      if (i >= l) continue;
-      d[l]! -= p;
-      e[l] = g;
-      e[m] = 0;
+      qlStep(d, e, q, n, l, m);
     }
   }
+}
+
+/** The last row of the block that begins with row l: no element stands beside the diagonal there. */
+function endOfBlock(e: Float64Array, n: number, l: number, norm: number): number {
+  let m = l;
+  for (; m < n - 1; m++) {
+    if (Math.abs(e[m]!) <= Number.EPSILON * norm) break;
+  }
+  return m;
+}
+
+/** One implicit QL step on rows l to m. */
+function qlStep(d: Float64Array, e: Float64Array, q: Float64Array, n: number, l: number, m: number): void {
+  const g0 = (d[l + 1]! - d[l]!) / (2 * e[l]!);
+  const r0 = lengthOfTwo(g0, 1);
+  let g = d[m]! - d[l]! + e[l]! / (g0 + (g0 >= 0 ? r0 : -r0));
+  let s = 1;
+  let c = 1;
+  let p = 0;
+  for (let i = m - 1; i >= l; i--) {
+    const f = s * e[i]!;
+    const b = c * e[i]!;
+    const r = lengthOfTwo(f, g);
+    e[i + 1] = r;
+    if (r === 0) {
+      d[i + 1]! -= p;
+      e[m] = 0;
+      return;
+    }
+    s = f / r;
+    c = g / r;
+    g = d[i + 1]! - p;
+    const t = (d[i]! - g) * s + 2 * c * b;
+    p = s * t;
+    d[i + 1] = g + p;
+    g = c * t - b;
+    rotate(q, i * n, n, c, s);
+  }
+  d[l]! -= p;
+  e[l] = g;
+  e[m] = 0;
 }
 
 /** Rotates the row at `lower` and the one behind it. */

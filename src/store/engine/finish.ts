@@ -72,7 +72,7 @@ export function* finishSegment(
   }
   const lengthsOf = (values: Float64Array) => toLengths(kernels, values, order);
 
-  const largestNorm = yield* largestOf(encoded.norms);
+  const largestNorm = largestOf(encoded.norms);
   const ordersByLength = codedMetric(coding.metric, coding.mean) !== 'cosine';
   const norms = arrayIn(kernels, Float32Array, ordersByLength ? blocksOf(count) * BLOCK_ROWS : 0);
   for (const [from, to] of stretches(Math.min(count, norms.length))) {
@@ -120,7 +120,7 @@ function* shortlistWith(
     kernels.release(encoded.plane);
   }
   const own = shortlist!.kind === 'prefix';
-  const largestNorm = yield* largestOf(encoded.norms);
+  const largestNorm = largestOf(encoded.norms);
   const ordersByLength = own && shortlistMetric(shortlist!, metric) !== 'cosine';
   const norms = arrayIn(kernels, Float32Array, ordersByLength ? blocksOf(count) * BLOCK_ROWS : 0);
   const zeros: number[] = [];
@@ -181,26 +181,35 @@ function* moveHead(kernels: CodeKernels, plane: Uint8Array, head: number, order:
 
 /** One byte each, rounded up. */
 function* toLengths(kernels: CodeKernels, values: Float64Array, order: Uint32Array | null): Sliced<Lengths> {
-  const largest = yield* largestOf(values);
+  const largest = largestOf(values);
   const scale = (largest / 255) * (1 + 1e-12);
   // A block more than the rows fill: kernels read whole blocks.
   const bytes = arrayIn(kernels, Uint8Array, blocksOf(values.length) * BLOCK_ROWS);
   for (const [from, to] of stretches(values.length)) {
-    for (let r = from; r < to; r++) {
-      bytes[r] = scale === 0 ? 0 : Math.min(255, Math.ceil(values[order === null ? r : order[r]!]! / scale));
-    }
+    roundUp(values, order, scale, bytes, from, to);
     yield;
   }
   return { bytes, scale };
 }
 
-function* largestOf(values: Float64Array): Sliced<number> {
+function largestOf(values: Float64Array): number {
   let largest = 0;
-  for (const [from, to] of stretches(values.length)) {
-    for (let r = from; r < to; r++) largest = Math.max(largest, values[r]!);
-    yield;
-  }
+  for (let r = 0; r < values.length; r++) largest = Math.max(largest, values[r]!);
   return largest;
+}
+
+/** A function of its own: a loop in a generator has V8 compile all of it. */
+function roundUp(
+  values: Float64Array,
+  order: Uint32Array | null,
+  scale: number,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): void {
+  for (let r = from; r < to; r++) {
+    bytes[r] = scale === 0 ? 0 : Math.min(255, Math.ceil(values[order === null ? r : order[r]!]! / scale));
+  }
 }
 
 /** Cuts `count` rows into runs for cheap work: one run is done between two breaks. */

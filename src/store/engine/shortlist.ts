@@ -249,15 +249,25 @@ export function codeEstimates(
   const estimates = scratch.take('estimates', Float64Array, count);
   const more = scratch.take('more dots', Int32Array, count);
   stageDots(codes, FINE, segment, head.query, rows, count, more);
-  for (let i = 0; i < count; i++) estimates[i] = (16 * best[i]! + more[i]!) * (head.scale / 16);
+  withFine(estimates, best, more, head.scale / 16, count);
   let constant = head.fineConstant;
   if (width > coding.head) {
     const level = LEVEL.querySide(scratch, coding, { rotated });
     stageDots(codes, LEVEL, segment, level.query, rows, count, more);
-    for (let i = 0; i < count; i++) estimates[i]! += more[i]! * level.scale;
+    addDots(estimates, more, level.scale, count);
     constant += level.constant;
   }
   return { estimates, constant };
+}
+
+// V8 compiles a loop with all of the function around it: these are short, and soon compiled.
+
+function withFine(estimates: Float64Array, head: Int32Array, fine: Int32Array, scale: number, count: number): void {
+  for (let i = 0; i < count; i++) estimates[i] = (16 * head[i]! + fine[i]!) * scale;
+}
+
+function addDots(estimates: Float64Array, dots: Int32Array, scale: number, count: number): void {
+  for (let i = 0; i < count; i++) estimates[i]! += dots[i]! * scale;
 }
 
 /** Moves the `keep` best of listed rows by estimates to the front, best first. */
