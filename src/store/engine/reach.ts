@@ -15,6 +15,9 @@ const FAR = 4;
  */
 const LEAST_SHARE = 0.13;
 
+/** Fewer than this are scored with the first: to judge them takes as long. */
+const FEW = 4;
+
 /** Rows that are scored before the others are asked for: those wanted, and some, to know how far scores are from estimates. */
 function firstOf(k: number): number {
   return k + Math.max(4, k >> 2);
@@ -35,7 +38,7 @@ export function scoreInReach(
 ): number {
   const { request, state, estimates } = run;
   const first = firstOf(request.k);
-  if (estimates === undefined || state.rows.resident || first >= count) {
+  if (estimates === undefined || state.rows.resident || first + FEW > count) {
     score(0, count);
     return count;
   }
