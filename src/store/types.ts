@@ -192,7 +192,8 @@ export interface FunnelParams {
   eps?: number;
   /**
    * Rows scored in full; twice as many (64 more at least) are looked at by finer codes before, and where a search walks, without
-   * a filter, also the square of this / 24 more, up to 512.
+   * a filter, also the square of this / 24 more, up to 512. With rows on disk at most so many are read: not those that would have to
+   * be better than their codes say by four standard deviations of what the first `limit` and some more were (`stats.rowsRead`).
    *
    * @default 2 × limit, at least 32; 1.5 × limit, at least 24, where rows are on disk; and up to 16 times as many are looked at,
    *   as `optimize()` found to be enough

@@ -14,6 +14,7 @@ const DIAL = [
 /** With the coarse partition, which large sets have. */
 const PROBES = [
   [8, 16],
+  [10, 15],
   [12, 14],
   [16, 32],
   [32, 32],
@@ -21,6 +22,7 @@ const PROBES = [
   [48, 32],
   [64, 32],
   [96, 96],
+  [112, 80],
   [112, 96],
   [128, 96],
   [256, 96],

@@ -65,6 +65,8 @@ export class Run {
   readonly rotated: Rotated[] = [];
   /** By segment: the rows that were scored before the refinement. */
   readonly first: Uint32Array[] = [];
+  /** By all codes, in their units and best first: those of a segment's rows that are to be scored, where codes ordered them. */
+  estimates: Float64Array | undefined;
   rowsRead = 0;
   missing = 0;
   readonly norm: number;

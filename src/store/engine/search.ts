@@ -1,14 +1,16 @@
 /** One query over coded segments and the rows behind them: exact with a certificate, or a funnel by counts. */
 
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
-import type { Kernels, Metric } from '../../kernels/kernels.js';
+import type { Kernels } from '../../kernels/kernels.js';
 import { codedMetric } from './centre.js';
 import { Scratch } from './memory.js';
 import { type HeadQuerySide, headQuerySide, NOT_ROTATED, type Rotated, rotateQuery, splitLengths } from './prepared.js';
+import { scoreInReach } from './reach.js';
 import { firstOfBlocks, firstRestricted } from './restricted.js';
 import { boundsFor, defaultCandidates, isBounded, isUnindexed, missedBy, picksFor, Run, rowsIn } from './run.js';
 import { arePooled, isCodedAs, type Segment, shortlistDepth } from './segment.js';
 import {
+  type ByHead,
   codeEstimates,
   fullEstimates,
   keepBest,
@@ -25,16 +27,6 @@ import { walkFrom, walkMore, walks } from './walk.js';
 
 /** Queries that share a pass over the head plane. */
 const TILE = 8;
-
-/** The rows that a head plane puts first, and what more codes are to be added to. */
-interface ByHead {
-  readonly found: number;
-  /** Dot products of their head codes. */
-  readonly best: Int32Array;
-  readonly part: HeadQuerySide;
-  readonly metric: Metric;
-  readonly twoQuery: number;
-}
 
 export class Searcher {
   readonly #scratch: Scratch;
@@ -145,7 +137,8 @@ export class Searcher {
     run.stages.push({ name: 'rows', in: unindexed.length, out: unindexed.length });
   }
 
-  #score(run: Run, ordinals: Uint32Array, count: number): void {
+  /** Returns their keys, until the next call. */
+  #score(run: Run, ordinals: Uint32Array, count: number): Float64Array {
     const keys = this.#scratch.take('keys', Float64Array, count);
     const { state, request, best } = run;
     state.rows.score(request.vector, state.metric, ordinals, count, keys);
@@ -154,6 +147,7 @@ export class Searcher {
     for (let i = 0; i < count; i++) {
       if (keys[i]! > above) best.offer(keys[i]!, ordinals[i]!);
     }
+    return keys;
   }
 
   /**
@@ -267,11 +261,13 @@ export class Searcher {
     const segment = run.state.segments[s]!;
     const k = Math.min(segment.count, picked);
     const rows = this.#scratch.take('candidates', Uint32Array, k);
-    const found =
+    run.estimates = undefined;
+    let found =
       segment.shortlist === null ? this.#byHead(run, s, rows, k, keep) : this.#byShortlistPlane(run, s, rows, k, keep);
     const ordinals = this.#scratch.take('ordinals', Uint32Array, found);
     for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
-    this.#score(run, ordinals, found);
+    const score = (from: number, to: number) => this.#score(run, ordinals.subarray(from, to), to - from);
+    found = scoreInReach(run, s, rows, found, score);
     run.stages.push({ name: 'rows', in: found, out: Math.min(found, run.request.k) });
   }
 
@@ -317,7 +313,8 @@ export class Searcher {
     const { found } = head;
     if (found <= keep) return found;
     const estimates = this.#estimates(segment, rotated, width, head, rows);
-    keepBest(this.kernels, this.#scratch, estimates, rows, found, keep);
+    run.rotated[s] = rotated;
+    run.estimates = keepBest(this.kernels, this.#scratch, estimates, rows, found, keep);
     run.stages.push({ name: width > coding.head ? 'level' : 'fine', in: found, out: keep });
     return keep;
   }

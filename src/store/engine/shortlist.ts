@@ -22,6 +22,16 @@ export interface ShortlistQuery {
   readonly u: Float64Array;
 }
 
+/** The rows that a head plane puts first, and what more codes are to be added to. */
+export interface ByHead {
+  readonly found: number;
+  /** Dot products of their head codes. */
+  readonly best: Int32Array;
+  readonly part: HeadQuerySide;
+  readonly metric: Metric;
+  readonly twoQuery: number;
+}
+
 const MOST_DOT = 2 ** 31 - 1;
 
 interface Part {
@@ -270,7 +280,7 @@ function addDots(estimates: Float64Array, dots: Int32Array, scale: number, count
   for (let i = 0; i < count; i++) estimates[i]! += dots[i]! * scale;
 }
 
-/** Moves the `keep` best of listed rows by estimates to the front, best first. */
+/** Moves the `keep` best of listed rows by estimates to the front, best first. Returns their estimates, until the next call. */
 export function keepBest(
   kernels: Kernels,
   scratch: Scratch,
@@ -278,11 +288,12 @@ export function keepBest(
   rows: Uint32Array,
   count: number,
   keep: number,
-): void {
+): Float64Array {
   const order = scratch.take('narrow order', Uint32Array, keep).subarray(0, keep);
   const keys = scratch.take('narrow keys', Float64Array, keep).subarray(0, keep);
   kernels.topK(estimates.subarray(0, count), order, keys);
   const chosen = scratch.take('chosen', Uint32Array, keep);
   for (let i = 0; i < keep; i++) chosen[i] = rows[order[i]!]!;
   rows.set(chosen.subarray(0, keep));
+  return keys;
 }

@@ -32,7 +32,7 @@ export interface SearchTask {
   readonly above?: number | undefined;
   /** Mode 'funnel': bounds decide, shrunk to this share (1: certified), instead of a number of candidates. */
   readonly eps?: number | undefined;
-  /** Mode 'funnel': how many rows are scored in full. */
+  /** Mode 'funnel': how many rows are scored in full; at most, where rows are on disk (reach.ts). */
   readonly candidates?: number | undefined;
   /** Mode 'funnel': how many lists are visited. */
   readonly probes?: number | undefined;
