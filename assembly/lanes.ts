@@ -58,7 +58,7 @@ export function addDims(sums: u32, q: usize, x: usize, lanes: usize, from: usize
   const body = min(to, (from + 7) & ~7);
   const tail = body + ((to - body) & ~7);
   if (from < body) addOneByOne(sums, q, x, lanes, from, body);
-  if (body < tail) addOctets(sums, q + (body << 3), x + (body << 2), x + (tail << 2), lanes, lanes);
+  if (body < tail) addOctets(sums, q + (body << 3), x + (body << 2), x + (tail << 2), 0, lanes, lanes);
   if (tail < to) addOneByOne(sums, q, x, lanes, tail, to);
 }
 
@@ -88,15 +88,19 @@ function addOneByOne(sums: u32, q: usize, x: usize, lanes: usize, from: usize, t
 // Whole octets from here on: q and x point at a lane 0, x stops before `end`. One row keeps the adders busy: four or
 // eight independent chains of additions outlast an adder's latency.
 
-/** The lanes at `to` are those at `lanes` and what is added. */
-export function addOctets(sums: u32, q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
-  if (sums === PRODUCTS_AND_SQUARES) addProductsAndSquares(q, x, end, lanes, to);
+/**
+ * The lanes at `to` are those at `lanes` and what is added. `ahead`: from x to the row that comes next, or 0. Where additions are
+ * what takes time, its values are touched on the way: engines keep a load that nobody uses, since it may trap, and the next row
+ * is in the first-level cache when its turn comes.
+ */
+export function addOctets(sums: u32, q: usize, x: usize, end: usize, ahead: usize, lanes: usize, to: usize): void {
+  if (sums === PRODUCTS_AND_SQUARES) addProductsAndSquares(q, x, end, ahead, lanes, to);
   else if (sums === PRODUCTS) addProducts(q, x, end, lanes, to);
-  else if (sums === SQUARED_DIFFERENCES) addSquaredDifferences(q, x, end, lanes, to);
+  else if (sums === SQUARED_DIFFERENCES) addSquaredDifferences(q, x, end, ahead, lanes, to);
   else addSquares(x, end, lanes, to);
 }
 
-function addProductsAndSquares(q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
+function addProductsAndSquares(q: usize, x: usize, end: usize, ahead: usize, lanes: usize, to: usize): void {
   let a01 = v128.load(lanes);
   let a23 = v128.load(lanes, 16);
   let a45 = v128.load(lanes, 32);
@@ -106,6 +110,7 @@ function addProductsAndSquares(q: usize, x: usize, end: usize, lanes: usize, to:
   let b45 = v128.load(lanes, 96);
   let b67 = v128.load(lanes, 112);
   while (x < end) {
+    load<u8>(x + ahead);
     const x01 = f64x2.promote_low_f32x4(v128.load64_zero(x));
     const x23 = f64x2.promote_low_f32x4(v128.load64_zero(x, 8));
     const x45 = f64x2.promote_low_f32x4(v128.load64_zero(x, 16));
@@ -150,12 +155,13 @@ function addProducts(q: usize, x: usize, end: usize, lanes: usize, to: usize): v
   v128.store(to, a67, 48);
 }
 
-function addSquaredDifferences(q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
+function addSquaredDifferences(q: usize, x: usize, end: usize, ahead: usize, lanes: usize, to: usize): void {
   let a01 = v128.load(lanes);
   let a23 = v128.load(lanes, 16);
   let a45 = v128.load(lanes, 32);
   let a67 = v128.load(lanes, 48);
   while (x < end) {
+    load<u8>(x + ahead);
     const e01 = f64x2.sub(v128.load(q), f64x2.promote_low_f32x4(v128.load64_zero(x)));
     const e23 = f64x2.sub(v128.load(q, 16), f64x2.promote_low_f32x4(v128.load64_zero(x, 8)));
     const e45 = f64x2.sub(v128.load(q, 32), f64x2.promote_low_f32x4(v128.load64_zero(x, 16)));

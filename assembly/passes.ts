@@ -72,15 +72,15 @@ export function addRows(
     const q = prepared + (from << 3);
     const bytes = (to - from) << 2;
     rows += from << 2;
-    for (let i: usize = 0; i < n; i++, lanes += LANES_BYTES) {
-      const x = rows + (list ? <usize>load<u32>(list + (i << 2)) : i) * stride;
-      addOctets(sums, q, x, x + bytes, fresh ? ZEROS : lanes, lanes);
+    for (let i: usize = 0, x = rowAt(rows, list, 0, stride); i < n; i++, lanes += LANES_BYTES) {
+      const next = i + 1 < n ? rowAt(rows, list, i + 1, stride) : x;
+      addOctets(sums, q, x, x + bytes, next - x, fresh ? ZEROS : lanes, lanes);
+      x = next;
     }
     return;
   }
   for (let i: usize = 0; i < n; i++) {
-    const row = list ? <usize>load<u32>(list + (i << 2)) : i;
-    let x = rows + row * stride;
+    let x = rowAt(rows, list, i, stride);
     if (half) {
       widenHalves(x + (from << 1), wide + (from << 2), to - from);
       x = wide;
@@ -89,6 +89,11 @@ export function addRows(
     addDims(sums, prepared, x, lanes, from, to);
     lanes += LANES_BYTES;
   }
+}
+
+/** The i-th row of those listed, or of all. */
+function rowAt(rows: usize, list: usize, i: usize, stride: usize): usize {
+  return rows + (list ? <usize>load<u32>(list + (i << 2)) : i) * stride;
 }
 
 /**

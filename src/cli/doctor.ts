@@ -321,8 +321,10 @@ function checkProcess(folder: string): void {
   const { checkByteOrder } = required(
     '../../cjs/store/files/byte-order.js',
   ) as typeof import('../store/files/byte-order.js');
-  const { checkMaySync } = required('../../cjs/store/files/may-sync.js') as typeof import('../store/files/may-sync.js');
   checkByteOrder(`the index in ${folder}`);
+  // Only --permission forbids anything, and the published package has this check in one file with the store.
+  if ((process as { permission?: unknown }).permission === undefined) return;
+  const { checkMaySync } = required('../../cjs/store/files/may-sync.js') as typeof import('../store/files/may-sync.js');
   checkMaySync(folder);
 }
 

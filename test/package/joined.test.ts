@@ -81,6 +81,16 @@ describe('the files of the packed package', () => {
     }
   });
 
+  it('are few that doctor loads, the store not among them', () => {
+    const cli = join(esm, 'cli', 'main.js');
+    const told =
+      'import m from "node:module";process.on("exit",()=>process.stderr.write(Object.keys(m._cache).join("\\n")))';
+    const { status, stderr } = consumer.tryNode(['--import', `data:text/javascript,${told}`, cli, 'doctor']);
+    assert.equal(status, 0, stderr);
+    const loaded = stderr.split('\n').filter((file) => file.endsWith('.js'));
+    assert.ok(loaded.length > 4 && loaded.length <= 24, `${loaded.length}: ${stderr}`);
+  });
+
   it('have no optional package among their imports, but for the adapters of LangChain and Mastra', () => {
     const { peerDependencies, optionalDependencies } = JSON.parse(
       readFileSync(join(consumer.installed, 'package.json'), 'utf8'),

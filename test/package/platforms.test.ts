@@ -1,5 +1,6 @@
 /** The tables that the cross-build, the loader and the archives share agree. The build itself runs outside CI: it needs zig. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -96,6 +97,13 @@ describe('platforms', () => {
       assert.equal(ldflags.includes('-Wl,-z,nodelete'), platform.os === 'linux');
     });
   }
+});
+
+it('a clone is not published: its archives are', () => {
+  const shell = process.platform === 'win32';
+  const { status, stderr } = spawnSync('npm', ['publish', '--dry-run'], { cwd: root, encoding: 'utf8', shell });
+  assert.notEqual(status, 0);
+  assert.match(stderr, /npm run pack:release/);
 });
 
 it('the stand-in for LMDB, which tests under wine run on, has all that it stands in for', async () => {
