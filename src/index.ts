@@ -8,6 +8,7 @@ export { fromQdrant } from './sources/qdrant/from-qdrant.js';
 import { type FunnelApi, makeFunnel } from './funnel/funnel.js';
 import { activeKernels as ours } from './kernels/load.js';
 import { FunnelSearchOn, type FunnelSearchOptions } from './query/search.js';
+import { STAGES_ELSEWHERE } from './query/stages-elsewhere.js';
 
 // One by one, and by the names of their types: editors then show the documentation of each.
 const api: FunnelApi = makeFunnel(ours);
@@ -26,7 +27,7 @@ export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAs
 export class FunnelSearch extends FunnelSearchOn {
   /** @throws FunnelError BAD_ARGUMENT, BAD_PLAN, UNSUPPORTED (a mirror beside a source of several layouts) */
   constructor(options: FunnelSearchOptions) {
-    super(options, ours);
+    super(options, ours, STAGES_ELSEWHERE);
   }
 }
 

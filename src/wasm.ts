@@ -13,6 +13,7 @@ import { checkedKernels } from './kernels/check.js';
 import type { Kernels } from './kernels/kernels.js';
 import { createWasmKernels as create } from './kernels/wasm.js';
 import { FunnelSearchOn, type FunnelSearchOptions } from './query/search.js';
+import { STAGES_ELSEWHERE } from './query/stages-elsewhere.js';
 
 /** The kernels of a WASM instance of its own. Throws when this engine has no WASM SIMD. */
 export function createWasmKernels(): Kernels {
@@ -38,7 +39,7 @@ export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAs
 export class FunnelSearch extends FunnelSearchOn {
   /** @throws FunnelError BAD_ARGUMENT, BAD_PLAN, UNSUPPORTED (a mirror beside a source of several layouts) */
   constructor(options: FunnelSearchOptions) {
-    super(options, wasmKernels);
+    super(options, wasmKernels, STAGES_ELSEWHERE);
   }
 }
 

@@ -10,17 +10,18 @@ import { hitsOf, type Prepared, prepareChecked, prepareDecided } from '../funnel
 import type { Kernels, Rows } from '../kernels/kernels.js';
 import type { Answer, Fitted, PlacedSearch, RankedPool, Search } from './fitted.js';
 import { mapLimited } from './limited.js';
-import { checkMirror, Matrices, type Mirror, withMirrorVectors } from './mirror.js';
+import type { Matrices, Mirror } from './mirror.js';
 import { readParams } from './params.js';
 import { at, type PlaceName, placing } from './place-name.js';
 import { headRequests, joinedAnswers } from './pools.js';
-import { atPlace, isCertain, isPushed, rankedHere, ranksOfDatabase, stagedRequest } from './pushed.js';
+import { atPlace, isPushed } from './pushed.js';
 import { rankedPools } from './ranked-pool.js';
 import type { CheckedOptions } from './request.js';
 import { checkDirection, depthOf } from './shared-keys.js';
-import type { HeadAnswer, HeadRequest, ServerScales, Source, SourceInfo } from './source/source.js';
+import type { HeadAnswer, HeadRequest, Source, SourceInfo } from './source/source.js';
 import type { StageOptions, Stages } from './stage-options.js';
 import { asksServer, placed, type Surroundings } from './stages.js';
+import type { StagesElsewhere } from './stages-elsewhere.js';
 
 export type { Fitted, RankedPool, Search } from './fitted.js';
 
@@ -40,7 +41,7 @@ export const MAY_BE_ONES: ReadonlySet<string> = new Set([
 ]);
 
 export class Ranker {
-  readonly #matrices = new Matrices();
+  readonly #matrices: Matrices | undefined;
   #default: { limit: number | undefined; paged: boolean; dim: number; head: number; plan: CheckedPlan } | undefined;
 
   constructor(
@@ -50,11 +51,15 @@ export class Ranker {
     readonly plan: CheckedPlan | undefined,
     /** Where requests say nothing else. */
     private readonly defaults: StageOptions & { stages: Stages },
-  ) {}
+    /** Undefined for a source that runs no stages, without a mirror. */
+    private readonly elsewhere?: StagesElsewhere,
+  ) {
+    this.#matrices = elsewhere?.newMatrices();
+  }
 
   async info({ timeout, signal }: Pick<CheckedOptions, 'timeout' | 'signal'>): Promise<SourceInfo> {
     const info = await this.source.info({ timeout, signal });
-    if (this.mirror !== undefined) checkMirror(this.mirror, info, this.source.name);
+    if (this.mirror !== undefined) this.elsewhere!.checkMirror(this.mirror, info, this.source.name);
     return info;
   }
 
@@ -126,7 +131,7 @@ export class Ranker {
 
   /** Where a search runs that scores over all dims decide; undefined where more is asked for. */
   decidedPlace(fitted: Fitted, info: SourceInfo): PlacedSearch | undefined {
-    const place = atPlace(fitted, placed(fitted, this.#surroundings(info, undefined)));
+    const place = atPlace(fitted, placed(fitted, this.#surroundings(undefined)));
     return this.#decidesByAll(place, info) ? place : undefined;
   }
 
@@ -146,14 +151,15 @@ export class Ranker {
 
   async #rank(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<RankedPool[]> {
     const asks = this.#asksServer(all);
-    const around = this.#surroundings(info, asks && (await this.#serverScales(asks)));
+    const around = this.#surroundings(asks && (await this.#pushing(asks, info)));
     const places = all.map((one, i) => at(named, i, () => atPlace(one, placed(one, around))));
     const only = named === undefined && places.length === 1 ? places[0]! : undefined;
     if (only !== undefined && isPushed(only) && !only.rescore) return [await this.#ranksOfDatabase(only, info)];
     const ranked = await this.#rankPlaced(places, info, named);
-    const unsure = ranked.map((_, i) => i).filter((i) => !isCertain(ranked[i]!));
+    const { elsewhere } = this;
+    const unsure = elsewhere ? ranked.map((_, i) => i).filter((i) => !elsewhere.isCertain(ranked[i]!)) : [];
     if (unsure.length === 0) return ranked;
-    const again = unsure.map((i) => rankedHere(ranked[i]!.fitted));
+    const again = unsure.map((i) => elsewhere!.rankedHere(ranked[i]!.fitted));
     const where = named && ((s: number) => named(unsure[s]!));
     for (const [s, one] of (await this.#rankPlaced(again, info, where)).entries()) ranked[unsure[s]!] = one;
     return ranked;
@@ -161,6 +167,7 @@ export class Ranker {
 
   /** One search that the database ranks and decides, as most are: the steps that all others share take as long as these. */
   async #ranksOfDatabase(fitted: PlacedSearch, info: SourceInfo): Promise<RankedPool> {
+    const { ranksOfDatabase, stagedRequest } = this.elsewhere!;
     const answer = ranksOfDatabase(await this.source.funnel!(stagedRequest(fitted)), fitted);
     const prepared = this.#prepare(fitted, answer, info);
     return { fitted, answer, prepared, hits: hitsOf(prepared, -1), funnelMs: 0, exhausted: false };
@@ -168,19 +175,20 @@ export class Ranker {
 
   /** A search whose place depends on what the database can rank by. */
   #asksServer(all: readonly Fitted[]): Fitted | undefined {
-    if (this.source.serverScales === undefined) return undefined;
+    if (this.elsewhere === undefined || this.source.serverScales === undefined) return undefined;
     const hasMirror = this.mirror !== undefined;
     return all.find(({ stages, search }) => asksServer(stages, hasMirror) && !search.options.exact);
   }
 
-  async #serverScales({ search: { options } }: Fitted): Promise<ServerScales> {
+  async #pushing({ search: { options } }: Fitted, info: SourceInfo): Promise<Surroundings['pushed']> {
     const { timeout, signal } = options;
     const told = await this.source.serverScales!({ ...(timeout && { timeout }), ...(signal && { signal }) });
-    return this.source.funnel === undefined ? { ...told, scales: [] } : told;
+    const scales = this.source.funnel === undefined ? { ...told, scales: [] } : told;
+    return (fitted) => this.elsewhere!.pushable(fitted, { name: this.source.name, info, scales });
   }
 
-  #surroundings(info: SourceInfo, scales: ServerScales | undefined): Surroundings {
-    return { name: this.source.name, info, hasMirror: this.mirror !== undefined, scales };
+  #surroundings(pushed: Surroundings['pushed']): Surroundings {
+    return { name: this.source.name, hasMirror: this.mirror !== undefined, pushed };
   }
 
   async #rankPlaced(all: readonly PlacedSearch[], info: SourceInfo, named: PlaceName): Promise<RankedPool[]> {
@@ -197,7 +205,7 @@ export class Ranker {
   /** When nobody reads the pool any more. */
   release({ answer, fitted }: RankedPool): void {
     // An explanation may be asked about its rows later.
-    if (answer.memory && !fitted.search.options.explain) this.#matrices.give(answer.memory);
+    if (answer.memory && !fitted.search.options.explain) this.#matrices!.give(answer.memory);
   }
 
   /** Searches that the database ranks, and those that it does not, are different calls. */
@@ -222,6 +230,7 @@ export class Ranker {
 
   async #funnels(all: readonly PlacedSearch[], named: PlaceName): Promise<Answer[]> {
     const { source } = this;
+    const { ranksOfDatabase, stagedRequest } = this.elsewhere!;
     const requests = all.map((one) => [stagedRequest(one)]);
     const answers = await this.#asked(
       all,
@@ -301,7 +310,7 @@ export class Ranker {
     if (mirror === undefined) return answer;
     const { timeout, signal, params } = options;
     const call = { timeout, signal, ...readParams(params) };
-    const mirrored = await withMirrorVectors(mirror, this.source, answer, this.#matrices, call);
+    const mirrored = await this.elsewhere!.withMirrorVectors(mirror, this.source, answer, this.#matrices!, call);
     return Object.assign(answer, mirrored);
   }
 

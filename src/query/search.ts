@@ -30,7 +30,6 @@ import { type LookupRow, lookUp } from './lookup.js';
 import { isMirror, type Mirror } from './mirror.js';
 import { MIRROR_KEYS, type MirrorOptions, type Route } from './mirror-options.js';
 import { addFromSource, checkMirrorOptions, checkMirrorStages, MirrorSearch, tellMirror } from './mirror-search.js';
-import { numberHits } from './pushed.js';
 import { type RankedPool, Ranker } from './rank.js';
 import {
   type CheckedOptions,
@@ -48,6 +47,7 @@ import { layoutOf } from './source/layouts.js';
 import { checkSource } from './source/requests.js';
 import type { Source } from './source/source.js';
 import { checkStages, type StageOptions, type Stages } from './stage-options.js';
+import type { StagesElsewhere } from './stages-elsewhere.js';
 
 export type { RecommendRequest } from './examples.js';
 export type { GroupOptions, GroupSearchStats, GroupsResult, HitGroup } from './group-search.js';
@@ -96,10 +96,12 @@ export class FunnelSearchOn {
   readonly #plan: CheckedPlan | undefined;
   readonly #defaults: StageOptions & { stages: Stages };
   readonly #kernels: () => Kernels;
+  readonly #elsewhere: StagesElsewhere | undefined;
   readonly #rankers = new Map<Source, Ranker>();
   readonly #mirrorSearch: MirrorSearch | undefined;
 
-  constructor(given: FunnelSearchOptions, kernels: () => Kernels) {
+  /** @param elsewhere undefined for an index that searches its own rows */
+  constructor(given: FunnelSearchOptions, kernels: () => Kernels, elsewhere?: StagesElsewhere) {
     if (typeof given !== 'object' || given === null) throw expected('BAD_ARGUMENT', '{ source }', 'options', given);
     const options = { ...given }; // read once
     const keys = ['source', 'plan', 'mirror', 'stages', 'rescore', ...MIRROR_KEYS];
@@ -132,14 +134,15 @@ export class FunnelSearchOn {
     this.stages = stages;
     this.#defaults = { stages, rescore };
     this.#kernels = kernels;
+    this.#elsewhere = elsewhere;
     if (options.search !== 'mirror') return;
     const { source, mirror } = this;
-    const withVectors = new Ranker(source, mirror, kernels, this.#plan, this.#defaults);
+    const withVectors = new Ranker(source, mirror, kernels, this.#plan, this.#defaults, elsewhere);
     // Without the mirror's vectors nothing can be ranked on them.
     const others = { rescore, stages: stages === 'mirror' ? ('auto' as const) : stages };
-    const without = new Ranker(source, undefined, kernels, this.#plan, others);
-    const elsewhere = (withMirror: boolean) => (withMirror ? withVectors : without);
-    this.#mirrorSearch = new MirrorSearch(source, mirror!, options, kernels, elsewhere);
+    const without = new Ranker(source, undefined, kernels, this.#plan, others, elsewhere);
+    const rankerOf = (withMirror: boolean) => (withMirror ? withVectors : without);
+    this.#mirrorSearch = new MirrorSearch(source, mirror!, options, kernels, rankerOf);
   }
 
   /**
@@ -222,7 +225,7 @@ export class FunnelSearchOn {
     if (options.withVector) namesOf(this.source, options.withVector);
     let ranker = this.#rankers.get(layout);
     if (ranker === undefined) {
-      ranker = new Ranker(layout, this.mirror, this.#kernels, this.#plan, this.#defaults);
+      ranker = new Ranker(layout, this.mirror, this.#kernels, this.#plan, this.#defaults, this.#elsewhere);
       this.#rankers.set(layout, ranker);
     }
     return ranker;
@@ -288,7 +291,7 @@ export class FunnelSearchOn {
     const { source } = ranker;
     const result = toResult(ranked, source, this.#kernels().name);
     if (options.withVector) await addVectors(result.hits, ranked.prepared.matrix, this.source, source, options);
-    numberHits(ranked, result.hits);
+    this.#elsewhere?.numberHits(ranked, result.hits);
     tellMirror(result.stats, told);
     ranker.release(ranked);
     return result;
