@@ -6,6 +6,7 @@ import type { Steps } from './files/step.js';
 export class LiveImages {
   all: RowImage[] = [];
   readonly isCold = false;
+  declare expectedCodes: number;
 
   // biome-ignore lint/complexity/noUselessConstructor: it takes what the other takes
   constructor(..._given: unknown[]) {}

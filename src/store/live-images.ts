@@ -32,6 +32,12 @@ export class LiveImages {
   /** Records that warm() is reading. */
   #coming: ComingRecords | undefined;
 
+  /**
+   * Bytes of the codes that a build is making, about: rows beside which these would not fit give way before it begins, not when it
+   * ends. Else a build over rows that have no codes would take what they leave of `memory` besides.
+   */
+  expectedCodes = 0;
+
   /** @param codeBytes bytes of codes, which share `memory` with rows */
   constructor(
     readonly files: IndexFiles,
@@ -52,6 +58,11 @@ export class LiveImages {
     return this.#all;
   }
 
+  /** Bytes that records may take. */
+  get #budget(): number {
+    return this.memory - Math.max(this.codeBytes(), this.expectedCodes);
+  }
+
   /** Bytes of records in memory. */
   get resident(): number {
     return this.#all.reduce((sum, image) => sum + residentIn(image), 0);
@@ -66,7 +77,7 @@ export class LiveImages {
   follow(files: readonly RowFile[], mustRead: boolean, isCold: boolean): void {
     this.#tail = files.at(-1)?.path;
     if (isCold) for (const file of files) if (this.#isWorthWarming(file)) this.#cold.add(file.path);
-    let budget = this.memory - this.codeBytes();
+    let budget = this.#budget;
     const before = this.#all;
     this.#all = files.flatMap((file) => {
       const images = this.#imagesOf(file, budget, mustRead ? extended : extendedIfReadable);
@@ -135,7 +146,7 @@ export class LiveImages {
     if (records === undefined || records.length < end) [records, first] = [image?.records, from];
     if (records === undefined || records.length < end) {
       const others = this.#all.reduce((sum, one) => sum + (one === image ? 0 : residentIn(one)), 0);
-      const budget = this.files.path === ':memory:' ? 0 : this.memory - this.codeBytes() - others;
+      const budget = this.files.path === ':memory:' ? 0 : this.#budget - others;
       records = newRoom(image, from, coming, stride, budget);
       first = 0;
     }
@@ -146,7 +157,7 @@ export class LiveImages {
 
   /** For the records of a compacted file, or the first of them; `taken` bytes of such files have room already. */
   readonly #roomForCompacted: RoomForCompacted = (bytes, taken) => {
-    const budget = this.memory - this.codeBytes();
+    const budget = this.#budget;
     const room = Math.min(bytes, budget - taken);
     return room > 0 ? memoryFor(room) : undefined;
   };

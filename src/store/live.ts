@@ -137,6 +137,12 @@ export class Live {
     this.#follow(false);
   }
 
+  /** A build begins whose codes take so many bytes: rows give way where memory has no room for both. */
+  expectCodes(bytes: number): void {
+    this.#images.expectedCodes = bytes;
+    this.rowsChanged();
+  }
+
   #follow(mustRead: boolean, isCold = false): void {
     const leased = this.files.leaseRowFiles();
     try {

@@ -4,11 +4,15 @@ import { liveOrdinals, type OnProgress, rowsPerJob } from './builder.js';
 import { type BuildOptions, roomFor } from './engine/build.js';
 import { type Coded, shared } from './engine/extend.js';
 import { releaseIn } from './engine/memory.js';
-import { listRanges, narrowFor, tableFor, withNarrow } from './engine/neighbours.js';
+import { listRanges, narrowFor, tableBytes, tableFor, withNarrow } from './engine/neighbours.js';
+import { listsFor } from './engine/partition.js';
 import type { Segment } from './engine/segment.js';
 import type { Live } from './live.js';
 import type { Pool } from './pool.js';
 import type { EncodeJob } from './pool-messages.js';
+
+/** Bytes of a row beside its planes and neighbours: its lengths, its ordinal, its part of a mask. */
+const BESIDE_PLANES = 10;
 
 /** As buildSync, off this thread. */
 export async function buildWith(
@@ -21,6 +25,7 @@ export async function buildWith(
   const ordinals = liveOrdinals(live);
   if (ordinals.length === 0) return undefined;
   onProgress({ phase: 'plan', done: 0, total: ordinals.length });
+  live.expectCodes(codeBytes(options, ordinals.length));
   const { images, done: release } = live.useImages();
   const { half } = live;
   try {
@@ -29,6 +34,13 @@ export async function buildWith(
   } finally {
     release();
   }
+}
+
+/** Bytes that the codes of so many rows take in memory, about. */
+function codeBytes({ dim, head, width, full, lists, shortlist }: BuildOptions, count: number): number {
+  const planes = width + (full === false || width >= dim ? 0 : dim);
+  const table = (lists ?? listsFor(count)) > 1 && shortlist === undefined ? tableBytes(head) : 0;
+  return count * (planes + BESIDE_PLANES + table);
 }
 
 /** As extendInSlices, off this thread. @param check may throw */

@@ -105,6 +105,36 @@ describe('an application that limits memory', () => {
     for (const one of [reader, index, plain]) await one.close();
   });
 
+  it('has rows give way to the codes of a build before it begins, so that they never take more together', async () => {
+    const random = new Random(SEED + 3);
+    const [count, memory] = [20_000, 20_000 * 4 * DIM];
+    const path = newPath();
+    const index = await FunnelIndex.create(path, { dim: DIM, memory, lists: 64, autoOptimize: false });
+    for (let from = 0; from < count; from += 4000) {
+      await index.upsert({ ids: range(from, from + 4000), vectors: random.vector(4000 * DIM) });
+    }
+    const wanted = answersOf(index, new Random(1));
+    const all = index.stats().resident.rows;
+    const during: number[] = [];
+    await index.optimize({ onProgress: ({ phase }) => phase === 'encode' && during.push(index.stats().resident.rows) });
+    const { codes, rows } = index.stats().resident;
+    assert.ok(all > 0.9 * memory, `${all} bytes of rows before`);
+    assert.ok(
+      during.length > 0 && Math.max(...during) + codes <= 1.1 * memory,
+      `${during} bytes of rows, ${codes} of codes`,
+    );
+    assert.ok(rows + codes >= 0.85 * memory, `${rows} bytes of rows and ${codes} of codes afterwards`);
+    assert.deepEqual(answersOf(index, new Random(1)), wanted);
+    await index.close();
+    // While rows come into memory, too.
+    const again = await FunnelIndex.open(path, { memory, autoOptimize: false });
+    await again.optimize();
+    const { resident } = again.stats();
+    assert.ok(resident.rows + resident.codes <= 1.1 * memory, JSON.stringify(resident));
+    assert.deepEqual(answersOf(again, new Random(1)), wanted);
+    await again.close();
+  });
+
   it('is told where codes alone take more', async () => {
     const random = new Random(SEED + 2);
     const path = newPath();

@@ -59,6 +59,11 @@ function* fillTable(kernels: CodeKernels, segment: Segment): Sliced<Segment> {
   return withNarrow(kernels, segment, narrow);
 }
 
+/** Bytes of a row's neighbours, whose numbers have three bytes, and of its head codes as a walk reads them. */
+export function tableBytes(head: number): number {
+  return 3 * DEGREE + head / 2;
+}
+
 export function tableFor(kernels: CodeKernels, count: number): Uint32Array {
   return arrayIn(kernels, Uint32Array, count * DEGREE);
 }
