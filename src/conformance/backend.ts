@@ -120,7 +120,7 @@ export interface Refusal {
 export interface Supports {
   /** The kind in which the source hands out the ids of collections of each kind. Without `string` or `big` there are none. */
   idKinds: {
-    /** For ids that are integers from 1. */
+    /** For ids that are integers from 1: 'string' where a source has text alone, and `idOf` says which. */
     number: IdKind;
     /** For ids that are UUIDs. */
     string?: IdKind;

@@ -1,5 +1,6 @@
 /** Features of searches by example, and of explain(). */
 import assert from 'node:assert/strict';
+import type { Id } from '../core/types.js';
 import { FunnelSearch, type RecommendRequest } from '../index.js';
 import type { Row } from './backend.js';
 import { COUNT, DIM, extraOf, HEAD, richRows, rows } from './data.js';
@@ -8,7 +9,7 @@ import type { FeatureTools } from './feature-tools.js';
 import { naiveAverage } from './ranking-oracle.js';
 
 export function exampleFeatures(tools: FeatureTools) {
-  const { backend, open, shared, rich, searchOver, vector, id, ranked, byStrategy, agree } = tools;
+  const { backend, open, shared, rich, searchOver, vector, id, written, ranked, byStrategy, agree } = tools;
   return {
     'query by id leaves that point out': async () => {
       for (const metric of ['cosine', 'euclid'] as const) {
@@ -16,10 +17,12 @@ export function exampleFeatures(tools: FeatureTools) {
         const row = spec.rows[17]!;
         const want = ranked(spec, (one) => one !== row, row.vector).slice(0, 6);
         agree((await searchOver(spec).query({ id: id(row), limit: 6 })).hits, want);
-        agree((await searchOver(spec).query({ id: row.id, limit: 6 })).hits, want);
+        agree((await searchOver(spec).query({ id: written(row), limit: 6 })).hits, want);
       }
-      const search = searchOver(await rich());
-      await rejects(search.query({ id: 4711 }), 'NOT_FOUND', /4711/);
+      const spec = await rich();
+      const search = searchOver(spec);
+      const unknown = written({ ...spec.rows[0]!, id: 4711 });
+      await rejects(search.query({ id: unknown }), 'NOT_FOUND', new RegExp(String(unknown)));
       await rejects(search.query({ id: 1, vector }), 'BAD_ARGUMENT', /vector or id/);
     },
     'recommend: average_vector': async () => {
@@ -116,8 +119,12 @@ export function exampleFeatures(tools: FeatureTools) {
         const { hits } = await search.recommend({ positive: examples.map(id), strategy, limit: COUNT });
         assert.deepEqual(new Set(hits.map((hit) => hit.id)), new Set(spec.rows.slice(25).map(id)));
       }
-      const unknown = richRows(COUNT + 3).at(-1)!.id;
-      await rejects(search.recommend({ positive: [1, unknown] }), 'NOT_FOUND', new RegExp(String(unknown)));
+      const unknown = written(richRows(COUNT + 3).at(-1)!);
+      await rejects(
+        search.recommend({ positive: [written(examples[0]!), unknown] }),
+        'NOT_FOUND',
+        new RegExp(String(unknown)),
+      );
       await rejects(search.recommend({ positive: 5 as never }), 'BAD_ARGUMENT', /positive/);
       await rejects(search.recommend({ positive: [vector.slice(1)] }), 'BAD_DIMS', /positive\[0\]/);
     },
@@ -135,7 +142,12 @@ export function exampleFeatures(tools: FeatureTools) {
         (await searchOver(spec).recommend({ ...request, lookupFrom: { source: open(other) } })).hits,
         ranked(spec, () => true, query).slice(0, 8),
       );
-      await rejects(searchOver(spec).recommend({ ...request, positive: [30] }), 'NOT_FOUND', /30.*features_other|30/);
+      const elsewhere = written(spec.rows[29]!);
+      await rejects(
+        searchOver(spec).recommend({ ...request, positive: [elsewhere] }),
+        'NOT_FOUND',
+        new RegExp(String(elsewhere)),
+      );
       await rejects(
         searchOver(spec).recommend({ ...request, lookupFrom: 'other' as never }),
         'BAD_ARGUMENT',
@@ -145,19 +157,21 @@ export function exampleFeatures(tools: FeatureTools) {
     'recommendBatch: answers as single requests': async () => {
       const spec = await rich();
       const search = searchOver(spec);
+      const [one, two, three, four, five, six, seven] = spec.rows.map(written) as [Id, Id, Id, Id, Id, Id, Id];
+      const unknown = written({ ...spec.rows[0]!, id: 999_999 });
       const requests: RecommendRequest[] = [
-        { positive: [1, 2], negative: [3] },
-        { positive: [4], limit: 3, withPayload: ['n'] },
-        { positive: [5, 6], negative: [7], strategy: 'best_score' },
+        { positive: [one, two], negative: [three] },
+        { positive: [four], limit: 3, withPayload: ['n'] },
+        { positive: [five, six], negative: [seven], strategy: 'best_score' },
         { positive: [vector], filter: { must: [{ key: 'even', match: { value: true } }] } },
       ];
       const batch = await search.recommendBatch(requests);
       for (const [i, request] of requests.entries())
         assert.deepEqual(batch[i]!.hits, (await search.recommend(request)).hits);
       await rejects(
-        search.recommendBatch([requests[0]!, { positive: [999_999] }]),
+        search.recommendBatch([requests[0]!, { positive: [unknown] }]),
         'NOT_FOUND',
-        /^requests\[1\].*999999/,
+        new RegExp(`^requests\\[1\\].*${unknown}`),
       );
       await rejects(search.recommendBatch([requests[0]!, {}]), 'BAD_ARGUMENT', /^requests\[1\]/);
     },

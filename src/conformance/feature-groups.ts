@@ -6,7 +6,7 @@ import type { FeatureTools } from './feature-tools.js';
 import { naiveAverage, naiveGroups } from './ranking-oracle.js';
 
 export function groupFeatures(tools: FeatureTools) {
-  const { backend, open, shared, rich, searchOver, vector, id, ranked, groupOracle, groupsOf } = tools;
+  const { backend, open, shared, rich, searchOver, vector, id, written, ranked, groupOracle, groupsOf } = tools;
   return {
     'queryGroups: integers, strings, arrays; by best hit': async () => {
       const spec = await rich();
@@ -91,7 +91,7 @@ export function groupFeatures(tools: FeatureTools) {
       const plain = await search.queryGroups({ vector, groupBy: 'bucket', limit: 8, withLookup: open(authors) });
       assert.equal(plain.groups.length, 8);
       for (const { id: key, lookup } of plain.groups) {
-        const row = authors.rows.find((one) => one.id === key);
+        const row = authors.rows.find((one) => written(one) === key);
         if (!row) assert.equal(lookup, undefined);
         else assert.deepEqual(lookup, { id: id(row), payload: backend.payloadOf(row) });
       }
@@ -99,7 +99,7 @@ export function groupFeatures(tools: FeatureTools) {
       const withLookup = { source: open(authors), withPayload: ['kind'], withVector: true };
       const { groups } = await search.queryGroups({ vector, groupBy: 'bucket', limit: 8, withLookup });
       for (const { id: key, lookup } of groups) {
-        const row = authors.rows.find((one) => one.id === key);
+        const row = authors.rows.find((one) => written(one) === key);
         if (row) assert.deepEqual(lookup, { id: id(row), payload: { kind: row.extra!.kind }, vector: row.vector });
       }
       // Types must agree.

@@ -1,6 +1,6 @@
 /** Tools of the tests of features: collections with rich payloads, searches over them, and the oracle's answers. */
 import assert from 'node:assert/strict';
-import type { Hit, Metric } from '../core/types.js';
+import type { Hit, Id, Metric } from '../core/types.js';
 import { FunnelSearch, type GroupsResult, type SearchRequest } from '../index.js';
 import type { Source } from '../query/source/source.js';
 import type { Backend, CollectionSpec, Extra, OpenOptions, Row } from './backend.js';
@@ -27,6 +27,8 @@ export function featureTools(backend: Backend, make: Make, open: Open) {
     new FunnelSearch({ source: open(spec, options), plan: PLAN, rescore: true });
   const vector = randomVector(DIM, random(77));
   const id = (row: Row) => backend.idOf(row);
+  /** The same as callers write it: the number itself, but where the source has texts for numbers. */
+  const written = (row: Row): Id => (backend.supports.idKinds.number === 'string' ? id(row) : row.id);
 
   /** Best first. */
   const ranked = (
@@ -93,6 +95,7 @@ export function featureTools(backend: Backend, make: Make, open: Open) {
     searchOver,
     vector,
     id,
+    written,
     ranked,
     byStrategy,
     agree,

@@ -1,6 +1,6 @@
 /** Every feature of a request, on every source: right, or refused as the source says. The oracle is a scan in doubles. */
 import { describe } from 'node:test';
-import { FunnelError } from '../core/errors.js';
+import { expected, FunnelError } from '../core/errors.js';
 import type { Backend } from './backend.js';
 import { rejects } from './failures.js';
 import { exampleFeatures } from './feature-examples.js';
@@ -11,8 +11,14 @@ import { requestFeatures } from './feature-requests.js';
 import { stageFeatures } from './feature-stages.js';
 import { featureTools, type It, type Make, type Open } from './feature-tools.js';
 
-/** Each name in refuses is a feature's. To be called before any test is registered, which a later error would cancel. */
-export function checkRefuses({ supports }: Backend): void {
+/** There are integer ids, and each name in refuses is a feature's. To be called before any test is registered, which a later error would cancel. */
+export function checkSupports({ supports }: Backend): void {
+  const { idKinds } = supports;
+  if (idKinds?.number === undefined) {
+    const what =
+      "{ number, string?, big? }, whose number is the kind in which integer ids come back ('string' for text alone),";
+    throw expected('BAD_ARGUMENT', what, 'supports.idKinds', idKinds);
+  }
   const unknown = Object.keys(supports.refuses ?? {}).filter((name) => !(FEATURES as readonly string[]).includes(name));
   if (unknown.length === 0) return;
   const names = unknown.map((name) => JSON.stringify(name)).join(', ');

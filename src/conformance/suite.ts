@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
 import type { Backend } from './backend.js';
 import { DIM, random, randomVector } from './data.js';
-import { checkRefuses, featureConformance } from './features.js';
+import { checkSupports, featureConformance } from './features.js';
 import { type FunnelData, funnelConformance } from './funnels.js';
 import { mirrorConformance } from './mirror.js';
 import { sameOrder, scan } from './scan-oracle.js';
@@ -51,7 +51,7 @@ export async function sourceConformance(
   }
   if (backend !== undefined) {
     try {
-      checkRefuses(backend);
+      checkSupports(backend);
     } catch (error) {
       await backend.stop();
       throw error;

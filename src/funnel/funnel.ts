@@ -146,7 +146,11 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     if (!Array.isArray(requests))
       throw expected('BAD_ARGUMENT', 'an array of { candidates, query }', 'requests', requests);
     return Array.from(requests, (request, i) =>
-      inContext(`requests[${i}]`, () => prepare<Row>(request?.candidates, request?.query, plan, limit)),
+      inContext(`requests[${i}]`, () => {
+        // A limit here would be ignored: it is one for all.
+        checkKeys(request, ['candidates', 'query'], 'the request');
+        return prepare<Row>(request.candidates, request.query, plan, limit);
+      }),
     );
   }
 

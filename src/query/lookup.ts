@@ -74,11 +74,11 @@ export async function lookUp(
   const options = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
   await source.info(options); // an unknown collection is an error, whatever the groups
   const idOf = async (key: GroupKey) => (source.idOf ? source.idOf(key, options) : key);
-  const named = await Promise.all(keys.map(async (key) => ({ key, id: await idOf(key) })));
+  const pairs = await Promise.all(keys.map(async (key) => ({ key, id: await idOf(key) })));
+  const named = pairs.filter(({ id }) => id !== undefined);
   const byKey = new Map<GroupKey, LookupRow>();
   for (const kind of new Set(named.map(({ id }) => typeof id))) {
-    const some = named.filter(({ id }) => id !== undefined && typeof id === kind);
-    if (some.length === 0) continue;
+    const some = named.filter(({ id }) => typeof id === kind);
     // Several keys may name one point: a UUID has several forms.
     const keysOf = new Map<Id, GroupKey[]>();
     for (const { key, id } of some) keysOf.set(id!, [...(keysOf.get(id!) ?? []), key]);
@@ -94,7 +94,8 @@ export async function lookUp(
       const row: LookupRow = { id };
       if (withPayload !== false) row.payload = found.payloads?.[i];
       if (withVector) row.vector = vectorAt(found.vectors, found.dim, i);
-      for (const key of keysOf.get(id)!) byKey.set(key, row);
+      // A source that finds 7 by '7', as keys of JSON are, has found another point.
+      for (const key of keysOf.get(id) ?? []) byKey.set(key, row);
     });
   }
   return byKey;

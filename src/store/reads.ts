@@ -23,6 +23,7 @@ export function* rowsOfIds<Payload>(
   ids: readonly Id[],
   options: { withPayload?: PayloadSelector; withVector?: boolean },
 ): Sliced<(Point<Payload> | undefined)[]> {
+  checkKeys(options, ['withPayload', 'withVector'], 'the options of get()');
   const { payloadOf, withVector } = checkSelection(options, { withPayload: true, withVector: true });
   index.follow();
   const points: (Point<Payload> | undefined)[] = [];

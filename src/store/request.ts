@@ -157,8 +157,6 @@ export function checkSelection(
   options: { withPayload?: PayloadSelector | undefined; withVector?: boolean | undefined },
   byDefault: { withPayload?: boolean; withVector?: boolean } = {},
 ): Selection {
-  if (typeof options !== 'object' || options === null)
-    throw expected('BAD_ARGUMENT', 'an object', 'the options', options);
   const { withPayload = byDefault.withPayload ?? false, withVector = byDefault.withVector ?? false } = options;
   checkWithVector(withVector, false);
   const payloadOf = withPayload === false ? undefined : payloadSelection(withPayload);

@@ -175,6 +175,9 @@ describe('funnel', () => {
     assert.deepEqual(funnelBatch(requests, tutorialPlan).map(bare), singly);
     assert.deepEqual((await funnelBatchAsync(requests, tutorialPlan)).map(bare), singly);
     assert.deepEqual(funnelBatch([], tutorialPlan), []);
+    const each = [{ candidates: { vectors: new Float32Array([1, 0]), dim: 2 }, query: [1, 0], limit: 1 }];
+    const ignored = { code: 'BAD_ARGUMENT', message: /^requests\[0\].*candidates, query in the request.*limit/ };
+    assert.throws(() => funnelBatch(each), ignored);
     // Many queries may share one matrix, which is then copied once.
     const shared = { vectors: new Random(SEED).vector(4000 * 768), dim: 768 };
     const ranked = requests.slice(0, 5).map(({ query: q }) => ({ candidates: shared, query: q }));

@@ -25,6 +25,15 @@ it('names in refuses that are no features are one error, before any test, and th
   assert.equal(stopped, 1);
 });
 
+it('kinds of ids that leave out integers, which all other tests use, are an error before any test', async () => {
+  const backend = { ...backendOf({}), supports: { idKinds: { string: 'string' }, exact: 'server' } } as never;
+  const message = /integer ids come back.*for supports\.idKinds but received/;
+  await assert.rejects(
+    sourceConformance('text', async () => backend),
+    { code: 'BAD_ARGUMENT', message },
+  );
+});
+
 const bodies = new Map<string, () => Promise<void>>();
 const collect = (name: string, body: () => Promise<void>) => void bodies.set(name, body);
 const fails = async () => assert.fail('no database');

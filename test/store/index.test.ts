@@ -71,6 +71,14 @@ describe('FunnelIndex', () => {
       assert.deepEqual(a, { id: 'a', vector: row(vectors, 0).slice(), payload: { title: 'first' } });
       assert.deepEqual(c, { id: 'c', vector: row(vectors, 0).slice() });
       assert.equal(none, undefined);
+      // An option of other libraries would else be ignored, and vectors come that nobody wanted.
+      const misspelt = {
+        code: 'BAD_ARGUMENT',
+        message: /withPayload, withVector in the options of get\(\).*includeVector/,
+      };
+      await assert.rejects(index.get(['a'], { includeVector: false } as never), misspelt);
+      assert.throws(() => index.getSync(['a'], { includeVector: false } as never), misspelt);
+      await assert.rejects(index.get(['a'], true as never), { code: 'BAD_ARGUMENT' });
       // Equal scores: in the order of positions, and a replaced row has a new one.
       const tied = index.querySync({ vector: row(vectors, 0), limit: 2 }).hits;
       assert.deepEqual(
