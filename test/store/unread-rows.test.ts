@@ -18,12 +18,13 @@ let paths = 0;
 async function indexesOf(vectors: Float32Array, metric: Metric, options: object = {}) {
   const path = join(folder, String(paths++));
   const written = await FunnelIndex.create(path, { dim: DIM, metric, autoOptimize: false, ...options });
-  await written.upsert({ ids: Array.from({ length: vectors.length / DIM }, (_, i) => i), vectors });
+  const ids = Array.from({ length: vectors.length / written.dim }, (_, i) => i);
+  await written.upsert({ ids, vectors });
   await written.optimize();
   await written.close();
   const lean = await FunnelIndex.open(path, { readOnly: true, memory: 1 });
   const whole = await FunnelIndex.create(':memory:', { dim: DIM, metric, autoOptimize: false, ...options });
-  await whole.upsert({ ids: Array.from({ length: vectors.length / DIM }, (_, i) => i), vectors });
+  await whole.upsert({ ids, vectors });
   await whole.optimize();
   assert.equal(lean.stats().resident.rows, 0);
   return { lean, whole, close: () => Promise.all([lean.close(), whole.close()]) };
@@ -75,6 +76,38 @@ describe('rows on disk', () => {
         await close();
       });
     }
+  }
+
+  for (const metric of ['cosine', 'euclid'] as const) {
+    it(`are read where their codes leave more open than those of the rows that were read first: ${metric}`, async () => {
+      const dim = 2048;
+      const random = new Random(SEED + 3);
+      const at = Array.from({ length: 64 }, () => random.gaussian() / 8);
+      const count = 3000;
+      // Two hundred that codes know well, between queries and themselves as codes see these.
+      const known = 200;
+      const rows = new Float32Array(count * dim);
+      for (let r = 0; r < count; r++) {
+        for (let i = 0; i < dim; i++) {
+          const shared = i < 64 ? at[i]! : 0;
+          const own = i < 64 ? random.gaussian() : 0;
+          const near = 0.6 * (r % 2 ? shared : 0.2 * shared) + 0.05 * own;
+          rows[r * dim + i] = r < known ? shared + 0.01 * own : near + (0.8 * random.gaussian()) / Math.sqrt(dim);
+        }
+      }
+      const { lean, whole, close } = await indexesOf(rows, metric, { dim });
+      let read = 0;
+      for (let r = known + 1; r < count; r += 100) {
+        const vector = rows.slice(r * dim, (r + 1) * dim);
+        const query: IndexQuery = { vector, limit: 1, params: { candidates: 400 } };
+        assert.equal(whole.querySync(query).hits[0]!.id, r);
+        const { hits, stats } = lean.querySync(query);
+        assert.equal(hits[0]!.id, r);
+        read += stats.rowsRead;
+      }
+      assert.ok(read < 28 * 400, `${read} rows are read`);
+      await close();
+    });
   }
 
   it('are all read where codes cannot tell them apart, and where all are asked for', async () => {

@@ -5,6 +5,7 @@ export function scoreInReach(
   _run: unknown,
   _s: number,
   _rows: Uint32Array,
+  _ordinals: Uint32Array,
   count: number,
   score: (from: number, to: number) => Float64Array,
 ): number {

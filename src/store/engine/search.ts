@@ -267,7 +267,7 @@ export class Searcher {
     const ordinals = this.#scratch.take('ordinals', Uint32Array, found);
     for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
     const score = (from: number, to: number) => this.#score(run, ordinals.subarray(from, to), to - from);
-    found = scoreInReach(run, s, rows, found, score);
+    found = scoreInReach(run, s, rows, ordinals, found, score);
     run.stages.push({ name: 'rows', in: found, out: Math.min(found, run.request.k) });
   }
 
