@@ -24,6 +24,7 @@ export interface FollowOptions {
   /**
    * Milliseconds between rounds that read all rows, which also find what has no stamp, one that did not grow, or a vector so
    * near the one before that its score is the same. 0: each round is one.
+   * With `since` these alone find a collection that replaced another behind its name or alias with the same ids and stamps.
    *
    * @default 3,600,000
    */

@@ -15,7 +15,8 @@ import { MilvusClient } from '@zilliz/milvus2-sdk-node';
 
 /**
  * How a node meets a request. 'refuses': it ends the connection before headers; 'dies': in the body, after the first bytes;
- * 'cancels': gRPC alone, it resets the stream in the body; 'hangs': it never answers. An object is an error that it tells.
+ * 'cancels': gRPC alone, it resets the stream in the body; 'hangs': it never answers. An object is an error that it tells, or a
+ * body in place of the answer.
  */
 export type Manner =
   | 'answers'
@@ -23,7 +24,8 @@ export type Manner =
   | 'dies'
   | 'cancels'
   | 'hangs'
-  | { status: number; words: string; headers?: Record<string, string>; text?: boolean };
+  | { status: number; words: string; headers?: Record<string, string>; text?: boolean }
+  | { instead: string | Uint8Array };
 
 export interface Asked {
   /** 'query', 'queryBatch', 'scroll', 'retrieve', 'count', 'info'; of Milvus 'Search', 'Query', … */
@@ -128,15 +130,17 @@ export async function restNode(options: { timeout?: number } = {}): Promise<Node
       request.socket.destroy();
       return;
     }
-    if (typeof manner === 'object') {
+    if (typeof manner === 'object' && 'status' in manner) {
       const { status, words, headers, text: plain } = manner;
       response.writeHead(status, { 'content-type': plain ? 'text/plain' : 'application/json', ...headers });
       response.end(plain ? words : JSON.stringify({ status: { error: words }, time: 0 }));
       return;
     }
-    const answer = JSON.stringify({ result: answers[call]!(body), status: 'ok', time: 0.001 });
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(answer) });
-    if (manner === 'answers') response.end(answer);
+    const instead = typeof manner === 'object' ? String(manner.instead) : undefined;
+    const answer = instead ?? JSON.stringify({ result: answers[call]!(body), status: 'ok', time: 0.001 });
+    const type = answer.startsWith('<') ? 'text/html' : 'application/json';
+    response.writeHead(200, { 'content-type': type, 'content-length': Buffer.byteLength(answer) });
+    if (manner === 'answers' || instead !== undefined) response.end(answer);
     else response.write(answer.slice(0, answer.length >> 1), () => request.socket.destroy());
   });
   const { port, close } = await listen(server);
@@ -188,16 +192,17 @@ function grpcServer(
         stream.session?.destroy();
         return;
       }
-      if (typeof manner === 'object') {
+      if (typeof manner === 'object' && 'status' in manner) {
         told(manner.status, manner.words, manner.headers);
         return;
       }
-      const answer = one.answer(request);
+      const isInstead = typeof manner === 'object';
+      const answer = isInstead ? Buffer.from(manner.instead) : one.answer(request);
       const frame = Buffer.alloc(5 + answer.length);
       frame.writeUInt32BE(answer.length, 1);
       frame.set(answer, 5);
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-      if (manner === 'answers') {
+      if (manner === 'answers' || isInstead) {
         stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
         stream.end(frame);
         return;

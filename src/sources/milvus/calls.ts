@@ -70,8 +70,11 @@ export class MilvusCalls {
     const byIds =
       partitions !== undefined && (await this.nodes.run(call.signal, (client) => this.partitions.miscounts(client)));
     if (byIds) return this.countIds(filter, call, facts);
-    const [row] = (await this.query(filter, { outputs: [COUNT_FIELD], names: [] }, call, facts, {})).rows;
-    return Number(row?.[COUNT_FIELD] ?? 0);
+    const { rows } = await this.query(filter, { outputs: [COUNT_FIELD], names: [] }, call, facts, {});
+    const count = rows[0]?.[COUNT_FIELD];
+    // The SDK has integers of 64 bits as text.
+    if (/^\d+$/.test(String(count))) return Number(count);
+    throw expected('BAD_RESPONSE', 'a count', `the rows of ${this.name}`, rows[0]);
   }
 
   /** By their keys, page by page. */

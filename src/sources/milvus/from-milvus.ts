@@ -115,7 +115,7 @@ export function refusal(status: unknown): { code: string | number; reason: strin
   if (typeof status !== 'object' || status === null) return undefined;
   const { error_code, code, reason } = status as { error_code?: string | number; code?: number; reason?: string };
   const wrong = error_code !== undefined && error_code !== 'Success' && numberOf(error_code) !== 0;
-  if (!wrong && !code) return undefined;
+  if (!wrong && (!code || numberOf(code) === 0)) return undefined;
   const given: unknown = wrong ? error_code : code;
   return {
     code: typeof given === 'string' || typeof given === 'number' ? given : describe(given),

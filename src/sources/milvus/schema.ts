@@ -78,7 +78,8 @@ export async function readMilvusFacts(
   const no = refusal(answer?.status);
   if (no) throw refused(name, answer.status.code || no.code, no.reason, answer);
   const fields: SchemaField[] | undefined = answer?.schema?.fields;
-  if (!Array.isArray(fields)) throw expected('BAD_RESPONSE', 'a schema with fields', name, answer?.schema);
+  if (!Array.isArray(fields) || fields.length === 0)
+    throw expected('BAD_RESPONSE', 'a schema with fields', name, answer?.schema);
 
   const vectorFields = fields.filter((field) => isVector(Number(field.dataType)));
   const scalars = fields.filter(

@@ -1,9 +1,10 @@
 /** Qdrant over @qdrant/js-client-grpc. */
 
 import { messageOf, reachReason, socketCode } from '../../core/call.js';
-import { FunnelError } from '../../core/errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import type { SearchParams } from '../../query/source/source.js';
+import { answeredBy, batchIn, countIn } from './answers.js';
 import type { Datatype } from './datatypes.js';
 import {
   type QdrantDriver,
@@ -38,7 +39,7 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
 
     async vectors(collection, signal) {
       const collections = client.api('collections') as { get: Call };
-      return grpcVectors(await collections.get({ collectionName: collection }, { signal }));
+      return grpcVectors(await collections.get({ collectionName: collection }, { signal }), collection);
     },
 
     async somePoint(collection, signal, scope) {
@@ -94,10 +95,7 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
         const { result } = answer as { result?: readonly unknown[] };
         parts = result?.map((part) => pointsOf(part) as AnyPoint[]) ?? [];
       }
-      if (parts.length !== requests.length) {
-        throw new FunnelError('BAD_RESPONSE', `Expected ${requests.length} answers of a Qdrant batch`);
-      }
-      return parts.map((points) => ({ points, at }));
+      return batchIn(parts, requests.length, collectionName).map((points) => ({ points, at }));
     },
 
     async lacking(collectionName, vector, signal) {
@@ -105,10 +103,9 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const filter = { mustNot: [{ conditionOneOf: { case: 'hasVector', value: { hasVector: vector } } }] };
       // An estimate, of segments' own counts: 0 is certain, and costs no look at points.
       const told = (await count({ collectionName, filter, exact: false }, { signal })) as {
-        result?: { count: bigint };
+        result?: unknown;
       };
-      if (told.result === undefined) throw new FunnelError('BAD_RESPONSE', 'Expected a count of points');
-      if (told.result.count === 0n) return undefined;
+      if (countIn(told.result, collectionName) === 0) return undefined;
       const request = { collectionName, filter, limit: 1, withPayload: select('enable', false) };
       return pointsOf(await scroll(request, { signal }))[0] as AnyPoint | undefined;
     },
@@ -117,9 +114,9 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const { count } = client.api('points') as { count: Call };
       const request = { collectionName, filter, exact: true, ...grpcShards(scope), ...grpcCall(scope) };
       const answer = (await count(request, { signal })) as {
-        result?: { count: bigint };
+        result?: unknown;
       };
-      return Number(answer.result?.count ?? 0n);
+      return countIn(answer.result, collectionName);
     },
 
     async retrieve(request, signal) {
@@ -240,7 +237,7 @@ function select(what: 'enable' | 'include' | 'exclude', value: unknown): object 
 const GRPC_DATATYPES: readonly Datatype[] = ['float32', 'float32', 'uint8', 'float16'];
 const DISTANCES = ['Unknown', 'Cosine', 'Euclid', 'Dot', 'Manhattan'];
 
-function grpcVectors(answer: unknown): QdrantVectors {
+function grpcVectors(answer: unknown, collection: string): QdrantVectors {
   type Params = { size: bigint; distance: number; multivectorConfig?: unknown; datatype?: number };
   type Config = { case?: string; value?: Params | { map: Record<string, Params> } };
   type Collection = { vectorsConfig?: { config?: Config }; sparseVectorsConfig?: { map?: object } };
@@ -248,9 +245,10 @@ function grpcVectors(answer: unknown): QdrantVectors {
   type Info = { config?: Own; indexedVectorsCount?: bigint; payloadSchema?: object };
   const { config: own, indexedVectorsCount = 0n, payloadSchema = {} } = (answer as { result?: Info }).result ?? {};
   const params = own?.params;
+  if (params === undefined) throw expected('BAD_RESPONSE', 'config.params', answeredBy(collection), answer);
   const { enabled, searchAllowExact, maxQueryLimit, searchMaxBatchsize } = own?.strictModeConfig ?? {};
   const strict = strictOf({ enabled, exact: searchAllowExact, rows: maxQueryLimit, searches: searchMaxBatchsize });
-  const config = params?.vectorsConfig?.config;
+  const config = params.vectorsConfig?.config;
   const entries: [string, Params][] =
     config?.case === 'params'
       ? [['', config.value as Params]]
@@ -268,7 +266,7 @@ function grpcVectors(answer: unknown): QdrantVectors {
   );
   return {
     dense,
-    sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}),
+    sparse: Object.keys(params.sparseVectorsConfig?.map ?? {}),
     graph: indexedVectorsCount > 0,
     indexed: Object.keys(payloadSchema),
     strict,

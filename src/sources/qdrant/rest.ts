@@ -6,6 +6,7 @@ import { parseExact } from '../../core/exact-json.js';
 import { isErrorOf } from '../../core/realm.js';
 import type { Id } from '../../core/types.js';
 import { textOfUtf8 } from '../../core/utf8.js';
+import { answeredBy, batchIn, countIn, listIn, resultIn } from './answers.js';
 import { DATATYPES } from './datatypes.js';
 import {
   type QdrantAnswer,
@@ -22,7 +23,7 @@ import {
 } from './driver.js';
 import { rateLimitOf, tappedFetch } from './fetch-tap.js';
 import { toQdrantFilter } from './filter.js';
-import { type AnyPoint, pointsOf } from './from-qdrant.js';
+import type { AnyPoint } from './from-qdrant.js';
 import { type Lift, liftVectors } from './json-lift.js';
 import { checkNativeParams, restCall, restShards } from './scope.js';
 
@@ -85,7 +86,7 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
     const call = () => typed({ collection_name: collection, ...body }, INIT);
     const { bytes, value } = await tappedFetch(call, signal, path || undefined);
     const at = performance.now();
-    return bytes ? { bytes, at } : { result: value.data?.result, at };
+    return bytes ? { bytes, at } : { result: resultIn(value.data, collection), at };
   };
 
   return {
@@ -94,14 +95,16 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
     async vectors(collection, signal) {
       const get = typedApi('getCollection');
       const call = async () =>
-        get ? (await get({ collection_name: collection }, INIT)).data?.result : client.getCollection(collection);
-      return restVectors((await tappedFetch(call, signal)).value);
+        get
+          ? resultIn((await get({ collection_name: collection }, INIT)).data, collection)
+          : client.getCollection(collection);
+      return restVectors((await tappedFetch(call, signal)).value, collection);
     },
 
     async somePoint(collection, signal, scope) {
       const args = { limit: 1, with_payload: false, with_vector: false, ...restShards(scope), ...restCall(scope) };
       const { value } = await tappedFetch(() => client.scroll(collection, args), signal);
-      return pointsOf(value)[0] as AnyPoint | undefined;
+      return pointsIn(value, 'page', collection)[0];
     },
 
     async version(signal) {
@@ -118,8 +121,8 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const body = { ...queryBody(request), ...restCall(request.scope) };
       const plain = () => client.query(request.collection, body);
       const { bytes, result, at } = await ask('queryPoints', request, body, plain, signal, fast && '/points/query');
-      if (!bytes) return { points: pointsOf(result) as AnyPoint[], at };
-      return { at, exactBelow: EXACT, ...decode(bytes, request, request.limit) };
+      if (!bytes) return { points: pointsIn(result, 'page', request.collection), at };
+      return { at, exactBelow: EXACT, ...decode(bytes, request, request.limit, 'page') };
     },
 
     async queryBatch(requests, signal, fast) {
@@ -130,15 +133,12 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const path = fast && '/points/query/batch';
       const { bytes, result, at } = await ask('queryBatchPoints', first, body, plain, signal, path);
       const most = requests.reduce((sum, { limit }) => sum + limit, 0);
-      const answer: Partial<Decoded> = bytes ? decode(bytes, first, most, true) : { result };
-      const parts = answer.result as unknown[];
-      if (!Array.isArray(parts) || parts.length !== requests.length) {
-        throw new FunnelError('BAD_RESPONSE', `Expected ${requests.length} answers of a Qdrant batch`);
-      }
+      const answer: Partial<Decoded> = bytes ? decode(bytes, first, most, 'batch') : { result };
+      const parts = batchIn(answer.result as unknown[], requests.length, first.collection);
       let from = 0;
       const without = new Set(answer.lacking);
       return parts.map((part) => {
-        const all = pointsOf(part) as AnyPoint[];
+        const all = pointsIn(part, 'page', first.collection);
         const lacking = without.size === 0 ? [] : all.filter((point) => without.has(point));
         const points = lacking.length === 0 ? all : all.filter((point) => !without.has(point));
         const to = from + points.length;
@@ -155,12 +155,10 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const filter = { must_not: [{ has_vector: vector }] };
       // An estimate, of segments' own counts: 0 is certain, and costs no look at points.
       const call = async () => client.count?.(collection, { filter, exact: false });
-      const { count } = ((await tappedFetch(call, signal)).value ?? {}) as { count?: unknown };
-      if (typeof count !== 'number') throw new FunnelError('BAD_RESPONSE', 'Expected a count of points');
-      if (count === 0) return undefined;
+      if (countIn((await tappedFetch(call, signal)).value, collection) === 0) return undefined;
       const args = { filter, limit: 1, with_payload: false, with_vector: false };
       const { value } = await tappedFetch(() => client.scroll(collection, args), signal);
-      return pointsOf(value)[0] as AnyPoint | undefined;
+      return pointsIn(value, 'page', collection)[0];
     },
 
     async count(collection, filter, signal, scope) {
@@ -177,7 +175,7 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       };
       const read = { collection, withPayload: false, lifts: [], skip: false };
       const { result } = await ask('countPoints', read, body, plain, signal, false);
-      return Number((result as { count?: unknown } | undefined)?.count);
+      return countIn(result, collection);
     },
 
     async retrieve(request, signal, fast) {
@@ -186,8 +184,8 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const body = { ids, ...parts, ...restShards(scope), ...restCall(scope) };
       const plain = async () => client.retrieve?.(request.collection, body);
       const { bytes, result, at } = await ask('getPoints', request, body, plain, signal, fast && '/points');
-      if (!bytes) return { points: pointsOf(result) as AnyPoint[], at };
-      return { at, ...decode(bytes, request, request.ids.length) };
+      if (!bytes) return { points: pointsIn(result, 'list', request.collection), at };
+      return { at, ...decode(bytes, request, request.ids.length, 'list') };
     },
 
     async scroll(request, signal, fast) {
@@ -196,7 +194,9 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const body = { limit, filter, offset: from, ...parts, ...restShards(scope), ...restCall(scope) };
       const plain = () => client.scroll(request.collection, body);
       const { bytes, result, at } = await ask('scrollPoints', request, body, plain, signal, fast && '/points/scroll');
-      const answer = bytes ? decode(bytes, request, limit) : { points: pointsOf(result) as AnyPoint[], result };
+      const answer = bytes
+        ? decode(bytes, request, limit, 'page')
+        : { points: pointsIn(result, 'page', request.collection), result };
       const page = answer.result as { next_page_offset?: Id | null } | undefined;
       return { ...answer, at, next: page?.next_page_offset ?? undefined };
     },
@@ -250,17 +250,20 @@ interface Decoded extends Omit<QdrantAnswer, 'at'> {
   result: unknown;
 }
 
+/** Where an answer has its points: under `points`, as searches and pages; as a list; or as a list of the first. */
+type Form = 'page' | 'list' | 'batch';
+
 /** The answer's bytes as points, their vectors already packed where the lift could read them. */
-function decode(bytes: Uint8Array, { lifts, skip }: QdrantRead, limit: number, batch = false): Decoded {
+function decode(bytes: Uint8Array, { lifts, skip, collection }: QdrantRead, limit: number, form: Form): Decoded {
   if (lifts.length > 0) {
     // A number takes two bytes of text at least, so a limit far beyond the collection claims no memory.
     const dims = lifts.reduce((sum, lift) => sum + lift.dim, 0);
     const most = Math.min(limit, Math.ceil(bytes.length / (2 * dims)));
     const filled: Lift[] = lifts.map(({ name, dim }) => ({ name, dim, into: new Float32Array(most * dim), count: 0 }));
     const places: number[] = [];
-    const lifted = liftVectors(bytes, filled, batch, skip ? places : undefined);
+    const lifted = liftVectors(bytes, filled, form === 'batch', skip ? places : undefined);
     const result = (lifted as { result?: unknown } | undefined)?.result;
-    const all = batch ? (Array.isArray(result) ? result.flatMap(listed) : undefined) : listed(result);
+    const all = listed(result, form);
     const rows = Array.isArray(all) ? all.length - places.length : -1;
     if (filled.every((lift) => lift.count === rows)) {
       const packed = filled.map((lift) => lift.into.subarray(0, rows * lift.dim));
@@ -270,25 +273,33 @@ function decode(bytes: Uint8Array, { lifts, skip }: QdrantRead, limit: number, b
       return { points: all!.filter((point) => !without.has(point)), packed, lacking, result };
     }
   }
-  const { result } = parseExact(textOfUtf8(bytes)) as { result?: unknown };
-  if (batch) return { points: [], ...(lifts.length === 0 && { packed: [] }), result };
-  const points = pointsOf(result) as AnyPoint[];
+  const result = resultIn(parseExact(textOfUtf8(bytes)), collection);
+  const points = form === 'batch' ? [] : pointsIn(result, form, collection);
   return lifts.length === 0 ? { points, packed: [], result } : { points, result };
 }
 
-/** Points are a result, or in one. */
-function listed(result: unknown): AnyPoint[] {
-  return (Array.isArray(result) ? result : (result as { points?: unknown } | undefined)?.points) as AnyPoint[];
+function listed(result: unknown, form: Form): AnyPoint[] | undefined {
+  if (form === 'page') return (result as { points?: AnyPoint[] } | null | undefined)?.points;
+  if (form === 'list' || !Array.isArray(result)) return form === 'list' ? (result as AnyPoint[]) : undefined;
+  return result.flatMap((part) => listed(part, 'page') as AnyPoint[]);
+}
+
+/** A list in place of a page is refused too: an empty one would say that a collection has no points. @throws FunnelError BAD_RESPONSE */
+function pointsIn(result: unknown, form: 'page' | 'list', collection: string): AnyPoint[] {
+  return listIn(listed(result, form), result, collection);
 }
 
 /** `params.vectors` is one un-named vector's, or an object of them. */
-function restVectors(answer: unknown): QdrantVectors {
+function restVectors(answer: unknown, collection: string): QdrantVectors {
   type Params = { size?: unknown; distance?: unknown; multivector_config?: unknown; datatype?: unknown };
   type Config = { vectors?: unknown; sparse_vectors?: object | null };
   const whole = (answer as { config?: { params?: Config; strict_mode_config?: object | null } } | undefined)?.config;
   const params = whole?.params;
-  const config = params?.vectors;
-  const sparse = Object.keys(params?.sparse_vectors ?? {});
+  if (typeof params !== 'object' || params === null) {
+    throw expected('BAD_RESPONSE', 'config.params', answeredBy(collection), answer);
+  }
+  const config = params.vectors;
+  const sparse = Object.keys(params.sparse_vectors ?? {});
   const { enabled, search_allow_exact, max_query_limit, search_max_batchsize } = (whole?.strict_mode_config ??
     {}) as Record<string, unknown>;
   const strict = strictOf({
@@ -305,6 +316,9 @@ function restVectors(answer: unknown): QdrantVectors {
     typeof (config as Params).size === 'number'
       ? [['', config as Params] as const]
       : Object.entries<Params>(config as never);
+  if (!entries.every(([, one]) => Number(one?.size) > 0)) {
+    throw expected('BAD_RESPONSE', 'the size of each vector', answeredBy(collection), config);
+  }
   const dense = new Map(
     entries.map(([name, { size, distance, multivector_config, datatype }]) => [
       name,
