@@ -44,7 +44,7 @@ export interface CheckedLookup {
 export function checkedLookup(given: Lookup | undefined): CheckedLookup | undefined {
   if (given === undefined) return undefined;
   if (isSource(given)) return { source: layoutOf(given, undefined), withPayload: true, withVector: false };
-  if (typeof given !== 'object' || given === null || !isSource(given.source)) {
+  if (!isSource((given as LookupOptions | null)?.source)) {
     throw expected('BAD_ARGUMENT', 'a source, or { source, withPayload, withVector },', 'withLookup', given);
   }
   checkKeys(given, ['source', 'using', 'withPayload', 'withVector'], 'withLookup');
