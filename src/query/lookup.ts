@@ -44,7 +44,7 @@ export interface CheckedLookup {
 export function checkedLookup(given: Lookup | undefined): CheckedLookup | undefined {
   if (given === undefined) return undefined;
   if (isSource(given)) return { source: layoutOf(given, undefined), withPayload: true, withVector: false };
-  if (typeof given !== 'object' || given === null || !isSource(given.source)) {
+  if (!isSource((given as LookupOptions | null)?.source)) {
     throw expected('BAD_ARGUMENT', 'a source, or { source, withPayload, withVector },', 'withLookup', given);
   }
   checkKeys(given, ['source', 'using', 'withPayload', 'withVector'], 'withLookup');
@@ -79,24 +79,23 @@ export async function lookUp(
   const byKey = new Map<GroupKey, LookupRow>();
   for (const kind of new Set(named.map(({ id }) => typeof id))) {
     const some = named.filter(({ id }) => typeof id === kind);
-    // Several keys may name one point: a UUID has several forms.
-    const keysOf = new Map<Id, GroupKey[]>();
-    for (const { key, id } of some) keysOf.set(id!, [...(keysOf.get(id!) ?? []), key]);
     const missing = withVector ? 'leave out' : 'error';
     const { rows: found } = await source.fetch({
-      ids: [...keysOf.keys()],
+      ids: [...new Set(some.map(({ id }) => id!))], // several keys may name one point: a UUID has several forms
       withPayload,
       vectors: withVector,
       missing,
       ...options,
     });
+    const rows = new Map<Id, LookupRow>();
     found.ids.forEach((id, i) => {
       const row: LookupRow = { id };
       if (withPayload !== false) row.payload = found.payloads?.[i];
       if (withVector) row.vector = vectorAt(found.vectors, found.dim, i);
-      // A source that finds 7 by '7', as keys of JSON are, has found another point.
-      for (const key of keysOf.get(id) ?? []) byKey.set(key, row);
+      rows.set(id, row);
     });
+    // A source that finds 7 by '7', as keys of JSON are, has found another point.
+    for (const { key, id } of some) if (rows.has(id!)) byKey.set(key, rows.get(id!)!);
   }
   return byKey;
 }

@@ -35,7 +35,7 @@ export function checkedScroll(options: Unchecked<ScrollOptions>): CheckedScroll 
   checkInteger(limit, 1, 0xffff_ffff, 'limit');
   checkInteger(offset, 0, 0xffff_ffff, 'offset');
   if (after !== undefined) checkInteger(after, 0, 0xffff_ffff, 'after');
-  const selection = checkSelection(options, { withPayload: true });
+  const selection = checkSelection(options, true);
   return {
     ...selection,
     filter: checkedFilter(options.filter),

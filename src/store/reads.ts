@@ -24,7 +24,7 @@ export function* rowsOfIds<Payload>(
   options: { withPayload?: PayloadSelector; withVector?: boolean },
 ): Sliced<(Point<Payload> | undefined)[]> {
   checkKeys(options, ['withPayload', 'withVector'], 'the options of get()');
-  const { payloadOf, withVector } = checkSelection(options, { withPayload: true, withVector: true });
+  const { payloadOf, withVector } = checkSelection(options, true, true);
   index.follow();
   const points: (Point<Payload> | undefined)[] = [];
   yield* index.files.prepareIds();

@@ -155,9 +155,10 @@ function checkParams(params: FunnelParams, mode: SearchTask['mode'], k: number):
 /** Reads which parts of a row come along. @throws FunnelError BAD_ARGUMENT */
 export function checkSelection(
   options: { withPayload?: PayloadSelector | undefined; withVector?: boolean | undefined },
-  byDefault: { withPayload?: boolean; withVector?: boolean } = {},
+  payloadByDefault = false,
+  vectorByDefault = false,
 ): Selection {
-  const { withPayload = byDefault.withPayload ?? false, withVector = byDefault.withVector ?? false } = options;
+  const { withPayload = payloadByDefault, withVector = vectorByDefault } = options;
   checkWithVector(withVector, false);
   const payloadOf = withPayload === false ? undefined : payloadSelection(withPayload);
   return { payloadOf, withVector };
