@@ -24,14 +24,14 @@ inline void prefetch(const void* p) {
 #endif
 }
 
-// A row number of three bytes or four; no byte behind it is read.
+// A row number of three bytes, the lowest first, or of four as in memory; no byte behind it is read.
 template <size_t Bytes>
 inline uint32_t numberAt(const uint8_t* p) {
   static_assert(Bytes == 3 || Bytes == 4, "row numbers have three bytes or four");
-  uint16_t low;
-  std::memcpy(&low, p, sizeof low);
-  const uint32_t number = low | uint32_t{p[2]} << 16;
-  return Bytes == 3 ? number : number | uint32_t{p[3]} << 24;
+  if (Bytes == 3) return p[0] | uint32_t{p[1]} << 8 | uint32_t{p[2]} << 16;
+  uint32_t number;
+  std::memcpy(&number, p, sizeof number);
+  return number;
 }
 
 struct Place {

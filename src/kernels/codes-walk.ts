@@ -1,4 +1,5 @@
 /** Kernels of the table of neighbours: those that build it, and the walk over it. Layouts and rules of all: codes.ts. */
+import { LITTLE_ENDIAN } from '../core/endian.js';
 import type { Metric } from '../core/metrics.js';
 import { metricCode, type SignaturesOf, signature } from './signatures.js';
 
@@ -77,9 +78,9 @@ export interface WalkTask {
   dims: number;
   /** `dims` values; |Σ| must fit int32. */
   query: Int16Array;
-  /** By row: `degree` row numbers of `idBytes` each, little-endian. */
+  /** By row: `degree` row numbers of `idBytes` each. */
   table: Uint8Array;
-  /** 3, which reach 2^24 rows, or 4, as neighbours writes them. */
+  /** 3, the lowest first, which reach 2^24 rows, or 4, in the processor's order, as neighbours writes them. */
   idBytes: 3 | 4;
   degree: number;
   /** The blocks that were visited; `count` of them. Their rows are not new, but for those that the mask kept out. */
@@ -121,6 +122,7 @@ export interface WalkKernels {
 
 /** A row number of a table, of so many bytes from `at` on. */
 export function numberAt(table: Uint8Array, bytes: 3 | 4, at: number): number {
+  if (bytes === 4 && !LITTLE_ENDIAN) return new DataView(table.buffer).getUint32(table.byteOffset + at);
   const low = table[at]! | (table[at + 1]! << 8) | (table[at + 2]! << 16);
   return bytes === 3 ? low : low + 2 ** 24 * table[at + 3]!;
 }

@@ -163,7 +163,10 @@ describe('the files of the packed package', () => {
 
   it('have every name that is imported of stand-ins', { skip: missing ?? false }, async () => {
     const esbuild = load('esbuild') as { build: (options: object) => Promise<unknown> };
-    const entries = ['index', 'wasm', 'store/index', 'tune/index', 'train/index', 'adapters/mastra/index'];
+    const entries = [
+      ...['index', 'wasm', 'store/index', 'tune/index', 'train/index', 'files/index', 'vectors/index', 'kernels/index'],
+      ...['fuse/index', 'sources/index', 'sources/qdrant/index', 'sources/milvus/index', 'adapters/mastra/index'],
+    ];
     const external = [
       'node:*',
       '*.wasm',
@@ -174,6 +177,10 @@ describe('the files of the packed package', () => {
       'apache-arrow',
       'h5wasm*',
       'uplot*',
+      'better-sqlite3',
+      'libsql',
+      'sqlite-vec',
+      'lz4-napi',
     ];
     for (const condition of ['browser', 'workerd'])
       for (const entry of entries) {

@@ -69,7 +69,7 @@ export interface Partition {
 export interface Neighbours {
   /** Neighbours a row. */
   readonly degree: number;
-  /** By row: rows near it, the nearest first, as numbers of `idBytes` bytes, little-endian. */
+  /** By row: rows near it, the nearest first, as numbers of `idBytes` bytes (see WalkTask). */
   readonly table: Uint8Array;
   /** 3 where they reach all rows, but for tables under way and those of files from before there were such: 4. */
   readonly idBytes: 3 | 4;

@@ -5,3 +5,6 @@ export function readFromDisk(..._asked: unknown[]): void {
 }
 
 export const scoreFromDisk = readFromDisk;
+// Modules of Node.js import these; the published package has them in one file with modules that reading other files needs.
+export const extendRecords = readFromDisk;
+export const checkRecords = readFromDisk;

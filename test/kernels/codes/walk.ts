@@ -149,14 +149,16 @@ function randomTable(random: Random) {
   return { plane: bytes(random, (n * dims) / 2), dims, from, degree, marks: new Uint16Array(there), size };
 }
 
-/** Numbers of so many bytes, little-endian. */
-function numbersAs(numbers: Uint32Array, size: number): Uint8Array {
+/** Numbers of three bytes, the lowest first, or of four, as they are in memory. */
+function numbersAs(numbers: Uint32Array, size: 3 | 4): Uint8Array {
+  if (size === 4) return new Uint8Array(numbers.slice().buffer);
   return Uint8Array.from({ length: size * numbers.length }, (_, i) => {
     return Math.floor(numbers[Math.floor(i / size)]! / 256 ** (i % size));
   });
 }
 
 function numberOf({ table, idBytes }: Pick<WalkTask, 'table' | 'idBytes'>, place: number): number {
+  if (idBytes === 4) return new Uint32Array(table.slice(4 * place, 4 * place + 4).buffer)[0]!;
   return sum(idBytes, (byte) => table[idBytes * place + byte]! * 256 ** byte);
 }
 
