@@ -43,8 +43,7 @@ import {
 } from './request.js';
 import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './result.js';
 import { infoFor, shortRanked } from './short-answer.js';
-import { layoutOf } from './source/layouts.js';
-import { checkSource } from './source/requests.js';
+import { checkSource, layoutOf } from './source/layouts.js';
 import type { Source } from './source/source.js';
 import { checkStages, type StageOptions, type Stages } from './stage-options.js';
 import type { StagesElsewhere } from './stages-elsewhere.js';

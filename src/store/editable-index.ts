@@ -43,13 +43,17 @@ export abstract class EditableIndex<Payload> extends MirrorIndex {
    * @returns how many rows there were
    * @throws as setPayload()
    */
-  async overwritePayload(rows: RowsToChange<Payload>, payload: Payload & object): Promise<{ count: number }> {
-    return editPayloads(opened(this), 'overwritePayload', rows, overwriting(payload));
+  async overwritePayload(
+    rows: RowsToChange<Payload>,
+    payload: Payload & object,
+    options?: undefined,
+  ): Promise<{ count: number }> {
+    return editPayloads(opened(this), 'overwritePayload', rows, overwriting(payload, options));
   }
 
   /** overwritePayload(), on the calling thread. */
-  overwritePayloadSync(rows: RowsToChange<Payload>, payload: Payload & object): { count: number } {
-    return editPayloadsSync(opened(this), 'overwritePayloadSync', rows, overwriting(payload));
+  overwritePayloadSync(rows: RowsToChange<Payload>, payload: Payload & object, options?: undefined): { count: number } {
+    return editPayloadsSync(opened(this), 'overwritePayloadSync', rows, overwriting(payload, options));
   }
 
   /**
@@ -58,13 +62,17 @@ export abstract class EditableIndex<Payload> extends MirrorIndex {
    * @returns how many rows there were
    * @throws as setPayload()
    */
-  async deletePayloadKeys(rows: RowsToChange<Payload>, keys: readonly string[]): Promise<{ count: number }> {
-    return editPayloads(opened(this), 'deletePayloadKeys', rows, deletingKeys(keys));
+  async deletePayloadKeys(
+    rows: RowsToChange<Payload>,
+    keys: readonly string[],
+    options?: undefined,
+  ): Promise<{ count: number }> {
+    return editPayloads(opened(this), 'deletePayloadKeys', rows, deletingKeys(keys, options));
   }
 
   /** deletePayloadKeys(), on the calling thread. */
-  deletePayloadKeysSync(rows: RowsToChange<Payload>, keys: readonly string[]): { count: number } {
-    return editPayloadsSync(opened(this), 'deletePayloadKeysSync', rows, deletingKeys(keys));
+  deletePayloadKeysSync(rows: RowsToChange<Payload>, keys: readonly string[], options?: undefined): { count: number } {
+    return editPayloadsSync(opened(this), 'deletePayloadKeysSync', rows, deletingKeys(keys, options));
   }
 }
 

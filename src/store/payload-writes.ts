@@ -21,15 +21,23 @@ export function setting(payload: unknown, options: { key?: string }): PayloadEdi
 }
 
 /** @throws FunnelError BAD_ARGUMENT */
-export function overwriting(payload: unknown): PayloadEdit {
+export function overwriting(payload: unknown, options: unknown): PayloadEdit {
+  checkNoOptions(options, 'overwritePayload');
   return ownFields(payload);
 }
 
 /** @throws FunnelError BAD_ARGUMENT */
-export function deletingKeys(keys: unknown): PayloadEdit {
+export function deletingKeys(keys: unknown, options: unknown): PayloadEdit {
+  checkNoOptions(options, 'deletePayloadKeys');
   if (!Array.isArray(keys)) throw expected('BAD_ARGUMENT', 'an array of paths', 'keys', keys);
   const paths = Array.from(keys, (key: unknown, i) => parsePath(key, `keys[${i}]`));
   return (before) => withoutPaths(before, paths);
+}
+
+/** Who gives a `key` to these, as setPayload() takes one, would lose what is beside it. */
+function checkNoOptions(options: unknown, operation: string): void {
+  if (options === undefined) return;
+  throw expected('BAD_ARGUMENT', 'nothing (setPayload() alone has options)', `the options of ${operation}()`, options);
 }
 
 /** Read now, and made anew for each row. */

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
+import { nodeText } from '#dist/query/filter/conditions.js';
 import { compileFilter } from '#dist/query/filter/evaluate.js';
-import { nodeText } from '#dist/query/filter/node-text.js';
 import { parseFilter } from '#dist/query/filter/parse.js';
 import type { MilvusFields } from '#dist/sources/milvus/fields.js';
 import { toMilvusFilter } from '#dist/sources/milvus/filter.js';

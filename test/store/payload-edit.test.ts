@@ -324,6 +324,12 @@ describe('payloads in place', () => {
     await assert.rejects(index.setPayload(1, { f: () => 1 }), refused('BAD_ARGUMENT', /data for payload/));
     await assert.rejects(index.setPayload(1, {}, { key: 'a[0]' }), refused('BAD_ARGUMENT', /positions/));
     await assert.rejects(index.setPayload(1, {}, { path: 'a' } as never), refused('BAD_ARGUMENT', /path/));
+    const key = { key: 'a' } as never;
+    await assert.rejects(index.overwritePayload(1, {}, key), refused('BAD_ARGUMENT', /options of overwritePayload/));
+    await assert.rejects(
+      index.deletePayloadKeys(1, ['n'], key),
+      refused('BAD_ARGUMENT', /options of deletePayloadKeys/),
+    );
     await assert.rejects(index.deletePayloadKeys(1, 'n' as never), refused('BAD_ARGUMENT', /array of paths/));
     await assert.rejects(index.deletePayloadKeys(rows, ['a', '']), refused('BAD_ARGUMENT', /keys\[1\]/));
     for (const none of [{}, { must: [] }, undefined]) {

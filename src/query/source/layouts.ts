@@ -1,4 +1,7 @@
-/** A source of several layouts: pairs of head and full vectors under names, one of which each request is to name. */
+/**
+ * The check of a source that a search is given, and a source of several layouts: pairs of head and full vectors under names, one of
+ * which each request is to name.
+ */
 import { describe, expected, FunnelError } from '../../core/errors.js';
 import type { Metric } from '../../core/types.js';
 import { checkKeys } from '../../core/validate.js';
@@ -89,4 +92,20 @@ export function layoutOf(source: Source, using: unknown): Source {
 
 function listOf(layouts: ReadonlyMap<string, Source>): string {
   return [...layouts.keys()].map((key) => JSON.stringify(key)).join(', ');
+}
+
+/** Members that a search calls; others are for mirrors and comparisons. */
+const CALLED = ['info', 'head', 'fetch'] as const;
+
+/** @throws FunnelError BAD_ARGUMENT naming the members that are missing */
+export function checkSource(source: Source): void {
+  const missing = CALLED.filter((member) => typeof source?.[member] !== 'function');
+  if (missing.length === 0) return;
+  const what = 'a source (of qdrantSource, milvusSource, embeddedSource, or your own, see Source in funnelvec/source)';
+  const { message } = expected('BAD_ARGUMENT', what, 'source', source);
+  const object = typeof source === 'object' && source !== null;
+  throw new FunnelError(
+    'BAD_ARGUMENT',
+    object ? `${message} without ${missing.map((member) => `${member}()`).join(', ')}` : message,
+  );
 }

@@ -1,10 +1,9 @@
-/** Checks that every source makes of a request before any work, and the one of a source itself. */
-import { expected, FunnelError } from '../../core/errors.js';
+/** Checks that every source makes of a request before any work. */
 import type { Id } from '../../core/types.js';
 import { checkIds, checkInteger, honestList } from '../../core/validate.js';
 import { checkParams, type KnownParams } from '../params.js';
 import { checkPayloadSelection } from '../payload.js';
-import type { FetchRequest, HeadRequest, ScanRequest, SearchParams, Source } from './source.js';
+import type { FetchRequest, HeadRequest, ScanRequest, SearchParams } from './source.js';
 
 /** The options of requests that a source takes, and their limits. */
 export interface RequestLimits {
@@ -57,20 +56,4 @@ export function checkScanRequest(
 ): number {
   checkPayloadSelection(withPayload);
   return checkInteger(limit, 1, most, 'limit');
-}
-
-/** Members that a search calls; others are for mirrors and comparisons. */
-const CALLED = ['info', 'head', 'fetch'] as const;
-
-/** @throws FunnelError BAD_ARGUMENT naming the members that are missing */
-export function checkSource(source: Source): void {
-  const missing = CALLED.filter((member) => typeof source?.[member] !== 'function');
-  if (missing.length === 0) return;
-  const what = 'a source (of qdrantSource, milvusSource, embeddedSource, or your own, see Source in funnelvec/source)';
-  const { message } = expected('BAD_ARGUMENT', what, 'source', source);
-  const object = typeof source === 'object' && source !== null;
-  throw new FunnelError(
-    'BAD_ARGUMENT',
-    object ? `${message} without ${missing.map((member) => `${member}()`).join(', ')}` : message,
-  );
 }
