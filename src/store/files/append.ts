@@ -69,10 +69,9 @@ export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendR
   const ids = given.slice();
   const kind = core.state.idKind ?? kindOf(ids[0], 'ids[0]');
   const last = new Map<Id, number>();
-  for (let i = 0; i < ids.length; i++) {
-    if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
-    checkIdKind(ids[i], kind, `ids[${i}]`);
-    last.set(ids[i]!, i);
+  for (let from = 0; from < ids.length; from += ROWS_AT_ONCE) {
+    if (from > 0) yield;
+    checkSome(ids, kind, from, last);
   }
   if (last.size === ids.length) return { kind, ids, rows, payloads: yield* encoded(payloads, ids.length) };
   const kept = [...last.values()].sort((a, b) => a - b);
@@ -89,6 +88,17 @@ export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendR
     payloads: yield* encoded(payloads, kept.length, kept),
     kept,
   };
+}
+
+// V8 compiles a loop with all of the function around it, a generator above all: those over rows are in short functions.
+
+/** The places of some ids: the last of each. */
+function checkSome(ids: readonly Id[], kind: IdKind, from: number, last: Map<Id, number>): void {
+  const to = Math.min(ids.length, from + ROWS_AT_ONCE);
+  for (let i = from; i < to; i++) {
+    checkIdKind(ids[i], kind, `ids[${i}]`);
+    last.set(ids[i]!, i);
+  }
 }
 
 function* encoded(
@@ -146,19 +156,15 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
     yield* files.write(batch.rows, first, count);
     yield* inTurns(core.prepareFind());
     const dead = new Set(dying);
-    for (let i = 0; i < count; i++) {
-      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
-      const ordinal = core.find(ids[i]!);
-      if (ordinal !== undefined) dead.add(ordinal);
+    for (let from = 0; from < count; from += ROWS_AT_ONCE) {
+      if (from > 0) yield* take(turnStep);
+      addReplaced(core, ids, from, dead);
     }
     replaced = yield* inTurns(orderedRows(dead, core.isAlive));
     if (replaced.length > 0) yield* inTurns(core.expectDeaths(replaced));
-    const { column } = core.ids;
-    for (let i = 0; i < count; i++) {
-      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
-      column.set(first + i, ids[i]!);
-      core.kept.set(first + i, true);
-      core.withPayload.set(first + i, payloads[i] !== undefined);
+    for (let from = 0; from < count; from += ROWS_AT_ONCE) {
+      if (from > 0) yield* take(turnStep);
+      enter(core, core.ids, batch, first, from);
     }
     yield* inTurns(core.ids.prepare(first, rows));
     next = {
@@ -178,18 +184,16 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
       yield* take(turnStep);
     }
     const sealed: [number, Buffer][] = [];
-    for (const [i, value] of payloads.entries()) {
-      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
-      if (value !== undefined) sealed.push([first + i, seal(uuid, 'payloads', first + i, value)]);
+    for (let from = 0; from < count; from += ROWS_AT_ONCE) {
+      if (from > 0) yield* take(turnStep);
+      sealSome(uuid, payloads, first, from, sealed);
     }
     const deaths = yield* deadPages(core, replaced);
     const inCommit = (yield* core.stage(sealed)) ? [] : sealed;
     yield* core.commit(next, { ids: idPages, dead: deaths, payloads: inCommit }, encodeState);
   } catch (error) {
-    for (let i = first; i < rows; i++) {
-      core.kept.set(i, false);
-      core.withPayload.set(i, false);
-    }
+    core.kept.setRange(first, rows, false);
+    core.withPayload.setRange(first, rows, false);
     if (state.idKind === null) core.ids = undefined;
     yield* core.unstage();
     yield* files.undo();
@@ -199,11 +203,43 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
   files.keep(next);
   core.state = next;
   core.alive.reserve(rows);
-  for (let i = first; i < rows; i++) core.alive.set(i, true);
+  core.alive.setRange(first, rows, true);
   core.alive.clear(replaced);
   core.ids.added(first, rows, core.kept);
   core.changed(replaced);
   return appended(batch, first, replaced);
+}
+
+/** The rows that have some of these ids die. */
+function addReplaced(core: Core, ids: readonly Id[], from: number, dead: Set<number>): void {
+  const to = Math.min(ids.length, from + ROWS_AT_ONCE);
+  for (let i = from; i < to; i++) {
+    const ordinal = core.find(ids[i]!);
+    if (ordinal !== undefined) dead.add(ordinal);
+  }
+}
+
+function enter(core: Core, { column }: Ids, { ids, payloads }: Batch, first: number, from: number): void {
+  const to = Math.min(ids.length, from + ROWS_AT_ONCE);
+  for (let i = from; i < to; i++) {
+    column.set(first + i, ids[i]!);
+    core.kept.set(first + i, true);
+    core.withPayload.set(first + i, payloads[i] !== undefined);
+  }
+}
+
+function sealSome(
+  uuid: Core['uuid'],
+  payloads: Batch['payloads'],
+  first: number,
+  from: number,
+  sealed: [number, Buffer][],
+): void {
+  const to = Math.min(payloads.length, from + ROWS_AT_ONCE);
+  for (let i = from; i < to; i++) {
+    const value = payloads[i];
+    if (value !== undefined) sealed.push([first + i, seal(uuid, 'payloads', first + i, value)]);
+  }
 }
 
 /** The answer to who gave a batch, whose first row got the ordinal `first`. */

@@ -17,6 +17,10 @@ export class Bits {
     return true;
   }
 
+  setRange(from: number, to: number, value: boolean): void {
+    for (let at = from; at < to; at++) this.set(at, value);
+  }
+
   /** Clears many, each of which is set. */
   clear(bits: ArrayLike<number>): void {
     const { bytes } = this;
