@@ -1,5 +1,6 @@
 /** Features of groups and of what is looked up for them. */
 import assert from 'node:assert/strict';
+import type { Row } from './backend.js';
 import { DIM, richRows } from './data.js';
 import { rejects } from './failures.js';
 import type { FeatureTools } from './feature-tools.js';
@@ -88,10 +89,12 @@ export function groupFeatures(tools: FeatureTools) {
       const search = searchOver(spec);
       // Ids 1 to 5; buckets 1 to 8.
       const authors = await shared('authors', { metric: 'dot', rows: richRows(5) });
+      // A source that says which point a number names finds it by the number, in whatever kind it hands out ids.
+      const keyOf = (row: Row) => (open(authors).idOf === undefined ? written(row) : row.id);
       const plain = await search.queryGroups({ vector, groupBy: 'bucket', limit: 8, withLookup: open(authors) });
       assert.equal(plain.groups.length, 8);
       for (const { id: key, lookup } of plain.groups) {
-        const row = authors.rows.find((one) => written(one) === key);
+        const row = authors.rows.find((one) => keyOf(one) === key);
         if (!row) assert.equal(lookup, undefined);
         else assert.deepEqual(lookup, { id: id(row), payload: backend.payloadOf(row) });
       }
@@ -99,7 +102,7 @@ export function groupFeatures(tools: FeatureTools) {
       const withLookup = { source: open(authors), withPayload: ['kind'], withVector: true };
       const { groups } = await search.queryGroups({ vector, groupBy: 'bucket', limit: 8, withLookup });
       for (const { id: key, lookup } of groups) {
-        const row = authors.rows.find((one) => written(one) === key);
+        const row = authors.rows.find((one) => keyOf(one) === key);
         if (row) assert.deepEqual(lookup, { id: id(row), payload: { kind: row.extra!.kind }, vector: row.vector });
       }
       // Types must agree.

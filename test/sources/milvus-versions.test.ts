@@ -36,7 +36,8 @@ function oldServer(
     describeCollection: async () => ({ schema: { fields: SCHEMA, enable_dynamic_field: true } }),
     describeIndex: async () => ({}),
     search: async ({ filter }: { filter: string }) => answer(filter, { results: [] }),
-    query: async ({ filter }: { filter: string }) => answer(filter, { data: [] }),
+    query: async ({ filter, output_fields }: { filter: string; output_fields: string[] }) =>
+      answer(filter, { data: output_fields.includes('count(*)') ? [{ 'count(*)': '0' }] : [] }),
     getVersion: async () => version,
   };
   const options = { collection: 'films', head: 'head', full: 'full', metric: 'dot', scalars } as const;
