@@ -1,3 +1,6 @@
+/** Searches that a batch has under way at once where it is no single request. Node warns of a signal with more than ten listeners. */
+export const SEARCHES_AT_ONCE = 8;
+
 /** Promise.all with a bound on how many run at once; the first failure wins and no new ones start. */
 export async function mapLimited<T, R>(
   items: readonly T[],

@@ -5,6 +5,7 @@ import { uuidOf } from '../../core/validate.js';
 import { load } from '../../files/packages.js';
 import { FunnelSearch } from '../../index.js';
 import { likelyNames, listVectors, namesFor } from '../../query/source/layout.js';
+import { countIn } from '../../sources/qdrant/answers.js';
 import { qdrantId } from '../../sources/qdrant/ids.js';
 import { qdrantSource } from '../../sources/qdrant/index.js';
 import { restDriver } from '../../sources/qdrant/rest.js';
@@ -71,7 +72,7 @@ export class QdrantPlace implements Place {
       if (typeof answer?.exists !== 'boolean') {
         throw expected('BAD_RESPONSE', 'whether it is there', `what is told of ${this.label}`, answer);
       }
-      return answer.exists ? countOf(client, this.collection, this.label) : undefined;
+      return answer.exists ? countOf(client, this.collection) : undefined;
     });
   }
 
@@ -198,17 +199,15 @@ class QdrantWriter implements StoreWriter {
 
   async count(): Promise<number> {
     const { client, label } = this;
-    return asked(client, label, () => countOf(client, this.collection, label));
+    return asked(client, label, () => countOf(client, this.collection));
   }
 
   async close(): Promise<void> {}
 }
 
 /** @throws FunnelError BAD_RESPONSE */
-async function countOf(client: Client, collection: string, label: string): Promise<number> {
-  const answer = (await client.count(collection, { exact: true })) as { count?: unknown } | null;
-  if (typeof answer?.count === 'number') return answer.count;
-  throw expected('BAD_RESPONSE', 'a count', `the rows of ${label}`, answer);
+async function countOf(client: Client, collection: string): Promise<number> {
+  return countIn(await client.count(collection, { exact: true }), collection);
 }
 
 /** By name, as points and collections have what belongs to vectors; of one un-named vector as it is. */

@@ -62,8 +62,8 @@ export class Filters<Checked extends object = Conditions> {
 }
 
 /**
- * A checked filter as text: two that say the same have the same. A function that sees every value takes ten times as long: only for what JSON has not, or not the same for all
- * values.
+ * A checked filter as text: two that say the same have the same. A function that sees every value takes ten times as long: only for
+ * what JSON has not, or not the same for all values.
  */
 export function nodeText(node: FilterNode): string {
   return needsTags(node) ? JSON.stringify(node, tagged) : JSON.stringify(node);

@@ -3,7 +3,7 @@
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
-import { mapLimited } from '../../query/limited.js';
+import { mapLimited, SEARCHES_AT_ONCE } from '../../query/limited.js';
 import { checkParams, readParams } from '../../query/params.js';
 import { type GivenNames, headBy } from '../../query/source/layout.js';
 import { LAYOUT_KEYS, sourceOf } from '../../query/source/layouts.js';
@@ -79,9 +79,6 @@ function nameOf(collection: string): string {
 
 /** The SDK tries again of its own accord (`maxRetries`, 3). */
 const RETRIES = 0;
-
-/** Searches of a batch that are under way at once. */
-const AT_ONCE = 8;
 
 /** Milvus's own limit on `limit`; Milvus Lite does not enforce it. */
 const MAX_LIMIT = 16_384;
@@ -159,7 +156,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         });
         const answers = new Array<HeadAnswer>(requests.length);
         const parts = [...alike.values()].flatMap((places) => chunks(places, SEARCHES));
-        await mapLimited(parts, AT_ONCE, async (places) => {
+        await mapLimited(parts, SEARCHES_AT_ONCE, async (places) => {
           const some = await this.searchHeads(
             places.map((i) => requests[i]!),
             facts,

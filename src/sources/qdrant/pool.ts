@@ -1,7 +1,7 @@
 /** Pools under a filter: the graph of a collection may hide most of the points that pass. */
 import type { FilteredPoolStats } from '../../core/types.js';
 import type { FilterNode, Step } from '../../query/filter/ast.js';
-import { mapLimited } from '../../query/limited.js';
+import { mapLimited, SEARCHES_AT_ONCE } from '../../query/limited.js';
 import type { QdrantAnswer, QdrantQuery, QdrantStage } from './driver.js';
 
 /** The indexes of a collection, as far as known. */
@@ -90,9 +90,6 @@ export function isSuspect(asked: QdrantQuery, answer: QdrantAnswer, facts: PoolF
   const most = typeof told === 'object' ? Math.min(asked.limit, told.points) : asked.limit;
   return told !== 'exact' && received(answer) < most;
 }
-
-/** Requests of a batch that are under way at once where it is no single one. Node warns of a signal with more than ten listeners. */
-export const SEARCHES_AT_ONCE = 8;
 
 /**
  * Finishes the answers of a batch. Suspects of one key go one after the other, since the first settles it for those behind it.

@@ -4,7 +4,7 @@ import { timeLeft } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id, IdKind } from '../../core/types.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
-import { mapLimited } from '../../query/limited.js';
+import { mapLimited, SEARCHES_AT_ONCE } from '../../query/limited.js';
 import { checkPayloadSelection } from '../../query/payload.js';
 import { sourceOf } from '../../query/source/layouts.js';
 import { checkHeadRequest, checkScanRequest } from '../../query/source/requests.js';
@@ -29,7 +29,7 @@ import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driv
 import { type AnyPoint, type Missing, missingFrom, pointName, scoresOf } from './from-qdrant.js';
 import { asQdrantId, idsIn, qdrantId, scanPosition } from './ids.js';
 import { OPTIONS, type OwnOptions, type QdrantSourceOptions } from './options.js';
-import { bySuspects, filteredPoolOf, SEARCHES_AT_ONCE } from './pool.js';
+import { bySuspects, filteredPoolOf } from './pool.js';
 import { QdrantQueries } from './queries.js';
 import { type Answered, type PointParts, unpackPoints } from './reading.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
