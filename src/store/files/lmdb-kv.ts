@@ -80,7 +80,10 @@ class LmdbKv implements Kv {
     let late: NodeJS.Timeout | undefined;
     try {
       const closing = root.close();
-      if (root.status === 'closed') unlatch();
+      if (root.status === 'closed') {
+        unlatch();
+        release(); // a synchronous caller may open it anew before a promise is settled
+      }
       // lmdb-js closes it after its own writes and reads; for those that never end nobody else should wait.
       else late = setTimeout(unlatch, LONGEST_MS).unref();
       await closing;

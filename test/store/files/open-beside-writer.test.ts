@@ -116,3 +116,24 @@ describe('open() of many rows', () => {
     await (await IndexFiles.open(path)).close();
   });
 });
+
+describe('a writer behind a reader that was closed in the same go', () => {
+  it('opens, whichever of both waits for promises', async () => {
+    const path = fresh();
+    await (await filled(path, 10)).close();
+    const readers = [
+      () => IndexFiles.openSync(path, { readOnly: true }),
+      () => IndexFiles.open(path, { readOnly: true }),
+    ];
+    for (const openReader of readers) {
+      for (const openWriter of [() => IndexFiles.openSync(path), () => IndexFiles.open(path)]) {
+        const reader = await openReader();
+        assert.equal(reader.liveCount, 10);
+        reader.closeSync();
+        const writer = await openWriter(); // called before any promise of the reader's is settled
+        await writer.append(batch(['row-3'], 1));
+        writer.closeSync();
+      }
+    }
+  });
+});
