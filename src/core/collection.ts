@@ -1,6 +1,6 @@
 /** When V8 looks for shared memory that nobody has any more, and when that goes back to the system. */
 import { timerIfAny } from './host.js';
-import { onSharedBuffer } from './shared.js';
+import { onShared } from './shared.js';
 
 /** Bytes of shared memory, made or let go, after which garbage is looked for. */
 export const COLLECTED_EACH = 32 << 20;
@@ -71,7 +71,7 @@ export function freed(): void {
   }, COLLECTED_WITHIN);
 }
 
-onSharedBuffer(countShared);
+onShared(countShared);
 
 /** Makes V8 collect the garbage of this thread soon. */
 export function askForCollection(): void {

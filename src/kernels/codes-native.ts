@@ -1,5 +1,5 @@
 /** The C++ code kernels (cpp/addon) behind the contract of codes.ts: one object per instruction set. */
-import { sharedBuffer } from '../core/shared.js';
+import { keptBuffer, letGo } from '../core/shared.js';
 import { loadAddon } from './addon.js';
 import { CODE_KERNEL_NAMES, CODE_SIGNATURES, type CodeKernels } from './codes.js';
 import { checkSignatures, type Raw, type Signature } from './signatures.js';
@@ -32,13 +32,13 @@ export function loadNativeCodeKernels(): CodeKernels[] {
       name,
       // A malloc begins 16 bytes behind a page, and then each line of codes would lie in two of the cache.
       allocate: (bytes) => {
-        const buffer = sharedBuffer(bytes + LINE_BYTES - 1);
+        const buffer = keptBuffer(bytes + LINE_BYTES - 1);
         const all = new Uint8Array(buffer);
         if (bytes >= LARGE_BYTES) askLargePages?.(all);
         const behind = behindLine(all);
         return new Uint8Array(buffer, (LINE_BYTES - behind) % LINE_BYTES, bytes);
       },
-      release: () => {},
+      release: letGo,
       team: (threads) => team(threads),
       ...Object.fromEntries(kernels),
     } as CodeKernels;

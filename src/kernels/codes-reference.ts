@@ -1,5 +1,5 @@
 /** The code kernels in plain TypeScript: the oracle of the other backends, and the last resort. See codes.ts. */
-import { sharedBuffer } from '../core/shared.js';
+import { keptBuffer, letGo } from '../core/shared.js';
 import {
   type BitDotsTask,
   BLOCK_ROWS,
@@ -238,10 +238,10 @@ export const codesReference: CodeKernels = {
   name: 'js',
 
   allocate(bytes: number): Uint8Array {
-    return new Uint8Array(sharedBuffer(bytes));
+    return new Uint8Array(keptBuffer(bytes));
   },
 
-  release(): void {},
+  release: letGo,
 
   ...scanReference,
   ...encodeReference,

@@ -6,7 +6,7 @@ import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { measured } from './engine/agreement.js';
-import { type BuildOptions, encodeRange, planCoding, roomFor } from './engine/build.js';
+import { type BuildOptions, dropRoom, encodeRange, planCoding, roomFor } from './engine/build.js';
 import type { CodingPlan } from './engine/coder.js';
 import { type Coded, planExtension, shared } from './engine/extend.js';
 import { finishSegment, sortByList, sortPlane } from './engine/finish.js';
@@ -95,10 +95,15 @@ function* encode(
   const reader = new OrdinalReader(rows, ordinals, halfToFloat);
   const encoded = roomFor(codes, plan.coding, total);
   const step = rowsPerJob(total);
-  for (let from = 0; from < total; from += step) {
-    const to = Math.min(total, from + step);
-    yield* encodeRange(codes, plan, reader, from, to, encoded);
-    onProgress({ phase: 'encode', done: to, total });
+  try {
+    for (let from = 0; from < total; from += step) {
+      const to = Math.min(total, from + step);
+      yield* encodeRange(codes, plan, reader, from, to, encoded);
+      onProgress({ phase: 'encode', done: to, total });
+    }
+  } catch (error) {
+    dropRoom(encoded);
+    throw error;
   }
   const sorting = yield* sortByList(encoded, plan);
   yield* sortPlane(encoded.fullPlane, plan.coding.full, sorting);

@@ -1,5 +1,5 @@
 /** Memory for the records of rows that lie on a disk. */
-import { sharedBuffer } from '../core/shared.js';
+import { keptBuffer, sharedBuffer } from '../core/shared.js';
 import { nativeFiles } from './files/native.js';
 import { ROW_FILE_BYTES } from './files/open-core.js';
 import type { RowFile } from './files/row-files.js';
@@ -9,9 +9,9 @@ import type { RowImage } from './files/row-image.js';
 export const LARGE_FILE = 32 << 20;
 
 /** Undefined where the system has no more. */
-export function memoryFor(bytes: number): Uint8Array | undefined {
+export function memoryFor(bytes: number, newBuffer = sharedBuffer): Uint8Array | undefined {
   try {
-    const memory = new Uint8Array(sharedBuffer(bytes));
+    const memory = new Uint8Array(newBuffer(bytes));
     if (bytes >= LARGE_FILE) nativeFiles().askLargePages?.(memory);
     return memory;
   } catch {
@@ -26,7 +26,7 @@ export function grownTo(count: number, stride: number): number {
 
 /**
  * Memory for records that are about to be written, `coming` of them behind `from`: of a file that is new, or has outgrown its
- * memory while that is quick to copy.
+ * memory while that is quick to copy. Whoever drops it says so (letGo).
  *
  * @param budget bytes that all of the file may take
  */
@@ -42,7 +42,7 @@ export function newRoom(
   const needed = from + coming;
   if (needed > fitting) return undefined;
   const wanted = from === 0 && needed * stride < LARGE_FILE ? needed : grownTo(needed, stride);
-  const records = memoryFor(Math.max(needed, Math.min(wanted, fitting)) * stride);
+  const records = memoryFor(Math.max(needed, Math.min(wanted, fitting)) * stride, keptBuffer);
   if (image?.records !== undefined) records?.set(image.records.subarray(0, from * stride));
   return records;
 }

@@ -1,6 +1,5 @@
 /** The row images of an index, and what of them is in memory. */
-import { countShared } from '../core/collection.js';
-import { servesThreads } from '../core/shared.js';
+import { letGo, servesThreads } from '../core/shared.js';
 import type { RoomFor, RoomForCompacted } from './files/core.js';
 import { extendRecords } from './files/disk-records.js';
 import type { IndexFiles } from './files/index-files.js';
@@ -87,10 +86,17 @@ export class LiveImages {
     this.#isOpening = false;
     for (const { records } of before) {
       const isGone = this.#all.every((image) => image.records?.buffer !== records?.buffer);
-      if (records !== undefined && isGone) countShared(records.byteLength);
+      if (records !== undefined && isGone) letGo(records);
     }
-    // Memory that no image has: nobody would read what a write puts there.
-    if (this.#all.every(({ records }) => records !== this.#ahead?.records)) this.#ahead = undefined;
+    this.#dropAhead();
+  }
+
+  /** Drops memory that no image has: nobody would read what a write puts there. */
+  #dropAhead(): void {
+    const ahead = this.#ahead?.records;
+    if (ahead === undefined || this.#all.some(({ records }) => records === ahead)) return;
+    letGo(ahead);
+    this.#ahead = undefined;
   }
 
   /** Reads into memory what was left in the files, in parts. An answer that needs a part that cannot be read says so. */
@@ -149,6 +155,7 @@ export class LiveImages {
       const budget = this.files.path === ':memory:' ? 0 : this.#budget - others;
       records = newRoom(image, from, coming, stride, budget);
       first = 0;
+      if (records !== undefined) this.#dropAhead();
     }
     if (records === undefined) return undefined;
     this.#ahead = { path, records, from: first, to: from + count };

@@ -1,5 +1,4 @@
 /** The segments of an index in memory: that of its last build, and extensions, which are coded as that is. */
-import { countShared } from '../core/collection.js';
 import { atOnce, type Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { shared } from './engine/extend.js';
@@ -152,7 +151,6 @@ export class LiveSegments {
     const gone = this.#all.filter((segment) => !segments.includes(segment));
     this.#all = segments;
     this.#names = names;
-    for (const segment of gone) countShared(residentBytes(segment));
     this.retired.add(gone, segments, version);
   }
 }

@@ -1,7 +1,8 @@
 /** Builds a segment in the threads of an index. */
+import { letGo } from '../core/shared.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { liveOrdinals, type OnProgress, rowsPerJob } from './builder.js';
-import { type BuildOptions, roomFor } from './engine/build.js';
+import { type BuildOptions, dropRoom, roomFor } from './engine/build.js';
 import { type Coded, shared } from './engine/extend.js';
 import { releaseIn } from './engine/memory.js';
 import { listRanges, narrowFor, tableBytes, tableFor, withNarrow } from './engine/neighbours.js';
@@ -66,15 +67,31 @@ export async function extendWith(
   }
 }
 
+type Encoding = Pick<EncodeJob, 'plan' | 'images' | 'half' | 'ordinals'>;
+
 /** @param onProgress called as parts are done; it may throw */
 async function encodeWith(
   pool: Pool,
   codes: CodeKernels,
-  { plan, images, half, ordinals }: Pick<EncodeJob, 'plan' | 'images' | 'half' | 'ordinals'>,
+  encoding: Encoding,
+  onProgress: OnProgress,
+): Promise<Segment> {
+  const encoded = roomFor(codes, encoding.plan.coding, encoding.ordinals.length);
+  try {
+    return await encodeInto(pool, codes, { ...encoding, encoded }, onProgress);
+  } catch (error) {
+    dropRoom(encoded);
+    throw error;
+  }
+}
+
+async function encodeInto(
+  pool: Pool,
+  codes: CodeKernels,
+  { plan, images, half, ordinals, encoded }: Encoding & Pick<EncodeJob, 'encoded'>,
   onProgress: OnProgress,
 ): Promise<Segment> {
   const total = ordinals.length;
-  const encoded = roomFor(codes, plan.coding, total);
   let done = 0;
   const jobs: Promise<void>[] = [];
   const step = rowsPerJob(total);
@@ -94,6 +111,10 @@ async function encodeWith(
     pool.finish({ kind: 'finish', plan, encoded, ordinals, sorting }).then((made) => withNeighbours(pool, codes, made)),
     pool.sortPlane({ kind: 'sortPlane', plane: encoded.fullPlane, stride: plan.coding.full, sorting }),
   ]);
+  if (sorting.order !== null) {
+    letGo(encoded.headPlane); // sorted into another, by a thread that counts for itself
+    if (encoded.shortlist !== null) letGo(encoded.shortlist.plane);
+  }
   return await pool.measure({ kind: 'measure', segment, images, half });
 }
 

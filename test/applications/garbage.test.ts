@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FunnelIndex } from 'funnelvec/store';
+import { COLLECTED_EACH, sharedCounted } from '#dist/core/collection.js';
 import { nativeFiles } from '#dist/store/files/native.js';
 import { Random, SEED } from '../random.js';
 import { newPath, range, until } from './model.js';
@@ -109,5 +110,30 @@ describe('memory of indexes that are closed, when nothing more is done', { timeo
     await until('it has gone back', () => process.memoryUsage.rss() - first < BYTES / 3);
     for (const index of small) assert.equal(index.count, 1);
     for (const index of small) await index.close();
+  });
+});
+
+describe('a reason to look for garbage', { timeout: 120_000 }, () => {
+  const WIDE = 512;
+  const MANY = 20_000;
+
+  it('is not the rows and codes of a first build, which stay, but those that another one replaces', async () => {
+    const index = await FunnelIndex.create(newPath(), { dim: WIDE, autoOptimize: false, threads: 1 });
+    try {
+      const first = sharedCounted();
+      await index.upsert({ ids: range(0, MANY), vectors: random.vector(MANY * WIDE) });
+      await index.optimize();
+      const { resident } = index.stats();
+      assert.ok(resident.rows > COLLECTED_EACH, `${resident.rows} bytes of rows`);
+      assert.ok(resident.codes > COLLECTED_EACH / 4, `${resident.codes} bytes of codes`);
+      const counted = sharedCounted() - first;
+      assert.ok(counted < COLLECTED_EACH / 4, `${counted} bytes counted, of ${resident.rows + resident.codes}`);
+      await index.upsert({ ids: [MANY], vectors: random.vector(WIDE) });
+      await index.optimize();
+      const more = sharedCounted() - first - counted;
+      assert.ok(more > resident.codes, `${more} bytes counted for ${resident.codes} that went`);
+    } finally {
+      await index.close();
+    }
   });
 });

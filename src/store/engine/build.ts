@@ -1,6 +1,6 @@
 /** Builds a segment: choose a coding from a sample, encode every row, sort rows by list. */
 
-import { sharedBuffer } from '../../core/shared.js';
+import { letGo, sharedBuffer } from '../../core/shared.js';
 import type { Sliced } from '../../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
@@ -266,6 +266,12 @@ export function roomFor(kernels: CodeKernels, coding: Coding, count: number): En
     lists: new Uint32Array(sharedBuffer(4 * count)),
     shortlist: coding.shortlist === null ? null : shortlistRoom(kernels, coding.shortlist, count),
   };
+}
+
+/** The codes of a build that failed: nobody has them any more. A thread may still be at work on them, so they are not given back. */
+export function dropRoom({ headPlane, finePlane, levelPlane, fullPlane, shortlist }: EncodedRows): void {
+  for (const plane of [headPlane, finePlane, levelPlane, fullPlane]) letGo(plane);
+  if (shortlist !== null) letGo(shortlist.plane);
 }
 
 function shortlistRoom(kernels: CodeKernels, coding: ShortlistCoding, count: number): EncodedShortlist {

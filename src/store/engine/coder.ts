@@ -86,7 +86,7 @@ export class Coder {
     lengths(rows, dim, norms);
 
     if (mean !== null) this.#toResiduals(rows, norms, mean);
-    else if (full > 0 || basis === null) this.#toUnits(rows, norms);
+    else if (full > 0 || basis === null) unitsOf(rows, dim, norms, this.#units, this.#stride);
     if (basis === null) {
       const stride = this.#stride;
       for (let r = 0; r < count; r++) {
@@ -152,17 +152,6 @@ export class Coder {
     if (this.partition !== null) this.#assign(count, first, out.lists);
   }
 
-  #toUnits(rows: Float32Array, norms: Float64Array): void {
-    const { dim } = this.coding;
-    const stride = this.#stride;
-    for (let r = 0; r < norms.length; r++) {
-      const inverse = norms[r]! > 0 ? 1 / norms[r]! : 0;
-      const to = r * stride;
-      const from = r * dim;
-      for (let j = 0; j < dim; j++) this.#units[to + j] = rows[from + j]! * inverse;
-    }
-  }
-
   /** Writes residuals in place of units, and their lengths in place of the rows' lengths. */
   #toResiduals(rows: Float32Array, norms: Float64Array, mean: Float64Array): void {
     const { dim, metric } = this.coding;
@@ -201,6 +190,27 @@ export class Coder {
 }
 
 // V8 compiles a loop with all of the function around it, so that those over values are functions of their own.
+
+/**
+ * Rows brought to length 1, those of zeros as zeros. Four values at a step: that takes half the time in V8.
+ *
+ * @param out a row each `stride` values
+ */
+function unitsOf(rows: Float32Array, dim: number, norms: Float64Array, out: Float64Array, stride: number): void {
+  for (let r = 0; r < norms.length; r++) {
+    const inverse = norms[r]! > 0 ? 1 / norms[r]! : 0;
+    const to = r * stride;
+    const from = r * dim;
+    let j = 0;
+    for (; j + 3 < dim; j += 4) {
+      out[to + j] = rows[from + j]! * inverse;
+      out[to + j + 1] = rows[from + j + 1]! * inverse;
+      out[to + j + 2] = rows[from + j + 2]! * inverse;
+      out[to + j + 3] = rows[from + j + 3]! * inverse;
+    }
+    for (; j < dim; j++) out[to + j] = rows[from + j]! * inverse;
+  }
+}
 
 /** Rows of zeros become zeros. */
 function divideRows(values: Float64Array, width: number, norms: Float64Array): void {

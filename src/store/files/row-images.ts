@@ -63,7 +63,7 @@ export class RowImages implements RowTier {
   /** Rows of consecutive ordinals as float32, `n × dim`; zeros where there is none. */
   read(first: number, n: number, out: Float32Array, toFloat: (half: number) => number): void {
     const { dim } = this;
-    out.fill(0, 0, n * dim);
+    if (!this.images.some((image) => hasAll(image, first, n))) out.fill(0, 0, n * dim);
     for (const [f, image] of this.images.entries()) {
       const from = Math.max(first, image.firstOrdinal);
       const to = Math.min(first + n - 1, image.lastOrdinal);
@@ -103,6 +103,11 @@ export class RowImages implements RowTier {
       scoreFromDisk(this, this.#scratch, image, query, metric, slots, count, keys);
     }
   }
+}
+
+/** Whether an image has a record of each of `n` ordinals from `first` on, as far as is seen without a look at them. */
+function hasAll({ ordinals, firstOrdinal, lastOrdinal }: RowImage, first: number, n: number): boolean {
+  return ordinals === undefined && firstOrdinal <= first && first + n - 1 <= lastOrdinal;
 }
 
 export function noRecord(path: string, ordinal: number): Error {
