@@ -124,20 +124,26 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
     if (error.exitCode === 0) return; // help was asked for
     if (error.code === 'commander.help') throw new UsageError(`Expected a command\n\n${root.helpInformation()}`);
     const message = error.message.replace(/^error: /, '');
-    throw new UsageError(`${message}${placeOfStore(error.code, message, args, root.commands)} (funnelvec --help)`);
+    throw new UsageError(`${message}${remedyOf(error.code, message, args, root.commands)} (funnelvec --help)`);
   }
 }
 
-/** How a command names its store, where it was named as another command does. */
-function placeOfStore(
-  code: string,
-  message: string,
-  args: readonly string[],
-  commands: readonly CommandType[],
-): string {
+/** Commands that others call otherwise. */
+const CALLED: Readonly<Record<string, readonly string[]>> = {
+  ingest: ['add', 'create', 'import', 'index', 'insert', 'load', 'upsert'],
+  search: ['ask', 'find', 'query'],
+};
+
+/** The end of a message: how it is said here, where another command, or another program, says it otherwise. */
+function remedyOf(code: string, message: string, args: readonly string[], commands: readonly CommandType[]): string {
   const command = commands.find((one) => one.name() === args[0]);
-  if (command === undefined) return '';
+  if (command === undefined) {
+    const here = Object.keys(CALLED).find((name) => CALLED[name]!.includes(args[0] ?? ''));
+    return here === undefined || /Did you mean/.test(message) ? '' : `. Its name here is ${here}`;
+  }
   const name = command.name();
+  const takesLimit = command.options.some(({ long }) => long === '--limit');
+  if (takesLimit && /unknown option '--?(?:k|n|top|top-?k)\b/i.test(message)) return '. Its name here is --limit';
   const byOption = command.options.some(({ long }) => long === '--store');
   if (code === 'commander.excessArguments' && byOption) return ` A store is named as in ${name} --store films`;
   const byPlace = command.registeredArguments.some((one) => one.name() === 'index');

@@ -19,7 +19,8 @@ export function jsonOrFile(text: string, option: string): unknown {
       bytes = readFileSync(text);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(text, error);
-      const message = `Expected JSON, or a file of it, for ${option} but received ${text}: no such file`;
+      const list = /^[-+.\de,\s]+$/i.test(text) ? `. A list of numbers is written [${text}]` : '';
+      const message = `Expected JSON, or a file of it, for ${option} but received ${text}: no such file${list}`;
       throw new FunnelError('BAD_ARGUMENT', message, { cause: error });
     }
     json = wholeText(bytes, { name: text });

@@ -2,6 +2,7 @@
 
 import { describe, expected, FunnelError } from './errors.js';
 import { allFinite } from './finite.js';
+import { nameHint } from './hints.js';
 import { MAX_DIM } from './metrics.js';
 import {
   arrayKind,
@@ -37,7 +38,7 @@ export function checkKeys(
     if (!allowed.includes(key)) {
       const [first = 'nothing', ...others] = allowed;
       const known = others.length > 0 ? `one of ${allowed.join(', ')}` : first;
-      const hint = Object.hasOwn(elsewhere, key) ? `: its name here is ${elsewhere[key]}` : '';
+      const hint = Object.hasOwn(elsewhere, key) ? `: its name here is ${elsewhere[key]}` : nameHint(key, allowed);
       throw new FunnelError('BAD_ARGUMENT', `Expected ${known} in ${where} but received ${key}${hint}`);
     }
   }

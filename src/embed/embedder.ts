@@ -51,10 +51,14 @@ export class Embedder {
   private constructor(
     spec: ModelSpec,
     options: EmbedderOptions,
-    { width, decisions }: Loaded,
+    loaded: Loaded,
     engine?: Engine,
     threads?: EmbedThreads,
   ) {
+    if (typeof loaded !== 'object') {
+      throw new FunnelError('BAD_ARGUMENT', 'Expected Embedder.load(options), which makes embedders, but received new');
+    }
+    const { width, decisions } = loaded;
     this.#spec = spec;
     this.#engine = engine;
     this.#threads = threads;

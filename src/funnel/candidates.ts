@@ -1,5 +1,7 @@
 /** Turns the rows or the matrix that a caller passes into one matrix, and keeps the way back to the caller's rows. */
+
 import { expected, FunnelError } from '../core/errors.js';
+import { vectorHint } from '../core/hints.js';
 import { packRows } from '../core/pack.js';
 import { arrayKind, ownView } from '../core/realm.js';
 import type { CandidateRow, Candidates, Hit, Id, PackedCandidates } from '../core/types.js';
@@ -95,9 +97,11 @@ function fromRows<Row>(given: readonly (CandidateRow & Row)[], workspace: Worksp
 
 function badVector(row: unknown, vector: unknown, i: number): FunnelError {
   const named = typeof vector === 'object' && vector !== null && !ArrayBuffer.isView(vector);
-  const hint = named ? '; for named vectors use fromQdrant(response, { vector })' : '';
   const got = expected('BAD_ARGUMENT', 'a Float32Array or an array of numbers', `the vector of row ${i}`, vector);
-  if (typeof row !== 'object' || row === null) return expected('BAD_ARGUMENT', '{ id, vector }', `row ${i}`, row);
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+    return expected('BAD_ARGUMENT', '{ id, vector }', `row ${i}`, row);
+  }
+  const hint = named ? '; for named vectors use fromQdrant(response, { vector })' : vectorHint(row);
   return new FunnelError('BAD_ARGUMENT', got.message + hint);
 }
 

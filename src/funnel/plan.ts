@@ -5,6 +5,7 @@
 
 import { describe, expected, FunnelError } from '../core/errors.js';
 import { log2Of } from '../core/exact-math.js';
+import { nameHint } from '../core/hints.js';
 import { METRICS, type Metric } from '../core/metrics.js';
 import type { FunnelStage } from '../core/types.js';
 import { checkDim, checkInteger, checkKeys } from '../core/validate.js';
@@ -169,7 +170,7 @@ export function checkPlan(plan: Plan, dim: number): CheckedPlan {
   if (typeof plan !== 'object' || plan === null) throw expected('BAD_PLAN', 'a plan', 'plan', plan);
   for (const key in plan) {
     if (!PLAN_KEYS.includes(key)) {
-      const hint = /^(top(_?k)?|k)$/i.test(key) ? ' (did you mean limit?)' : '';
+      const hint = /^(top(_?k)?|k)$/i.test(key) ? ' (did you mean limit?)' : nameHint(key, PLAN_KEYS);
       throw new FunnelError(
         'BAD_PLAN',
         `Expected one of ${PLAN_KEYS.join(', ')} in the plan but received ${key}${hint}`,

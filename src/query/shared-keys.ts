@@ -4,6 +4,7 @@
  */
 
 import { expected, FunnelError } from '../core/errors.js';
+import { nameHint } from '../core/hints.js';
 import { needsDirection } from '../core/metrics.js';
 import { checkInteger, isListOf, isString } from '../core/validate.js';
 import type { QueryVector } from '../core/vector.js';
@@ -73,7 +74,11 @@ export function checkRequestKeys(
   for (let i = 0; i < keys.length; i++) {
     if (allowed.includes(keys[i]!)) continue;
     refuse(request);
-    throw new FunnelError('BAD_ARGUMENT', `Expected one of ${allowed.join(', ')} in ${where} but received ${keys[i]}`);
+    const hint = nameHint(keys[i]!, allowed);
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected one of ${allowed.join(', ')} in ${where} but received ${keys[i]}${hint}`,
+    );
   }
 }
 

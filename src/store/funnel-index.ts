@@ -16,7 +16,7 @@ import { endFollowing } from './follow.js';
 import { checkedScroll } from './listing.js';
 import type { CheckOptions } from './long-reads.js';
 import { creating, opening, openingBytes } from './open.js';
-import type { OpenIndex } from './open-index.js';
+import { type OpenIndex, opened } from './open-index.js';
 import { backup, verify } from './operations.js';
 import { offerParts } from './parts.js';
 import type { OnIndexProgress } from './payload/types.js';
@@ -68,7 +68,7 @@ export class FunnelIndex<Payload = any> extends EditableIndex<Payload> {
 
   private constructor(index: OpenIndex) {
     super();
-    this.#index = index;
+    this.#index = opened(index);
     offerParts(this, () => index.followed());
     offerReplace(this, index);
   }

@@ -75,7 +75,7 @@ function* packRows(given: readonly Point[], dim: number, half: boolean): Sliced<
   // Before room is made for all: of an array that is long and has holes, say.
   for (let i = 0; i < length; i++) {
     const point = given[i];
-    if (typeof point !== 'object' || point === null) {
+    if (typeof point !== 'object' || point === null || Array.isArray(point)) {
       throw expected('BAD_ARGUMENT', '{ id, vector, payload? }', `points[${i}]`, point);
     }
     points.push(point);

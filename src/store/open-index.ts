@@ -224,3 +224,12 @@ export function underWay(): FunnelError {
     'Expected no optimize(), backup(), verify() or toBytes() under way; wait for it, or use the asynchronous call',
   );
 }
+
+/** Only create() and open() make an index: their class takes nothing else. @throws FunnelError BAD_ARGUMENT */
+export function opened(index: unknown): OpenIndex {
+  if (index instanceof OpenIndex) return index;
+  throw new FunnelError(
+    'BAD_ARGUMENT',
+    'Expected FunnelIndex.create(path, { dim }) or FunnelIndex.open(path), which make indexes, but received new',
+  );
+}

@@ -296,6 +296,8 @@ describe('embeddingModel() of funnelvec/ai-sdk', () => {
       assert.deepEqual(embeddings, [float32(vectorOf('ab')), float32(vectorOf('cd'))]);
       assert.ok(embeddings.every(Array.isArray), 'arrays of numbers, which JSON keeps');
       assert.deepEqual(warnings, []);
+      // embedMany() makes up for what lacks; the contract has it, and others may not.
+      assert.deepEqual((await model.doEmbed({ values: ['ab'] })).warnings, []);
       assert.equal(roles.at(-1), 'document');
       const { embedding } = await embed({ model, value: 'ab', providerOptions: { funnelvec: { role: 'query' } } });
       assert.deepEqual(embedding, float32(vectorOf('ab')));

@@ -783,6 +783,10 @@ describe('FunnelVectorStore', () => {
     const short = new FunnelVectorStore(half, { index });
     await assert.rejects(short.addDocuments(FILMS), refused('BAD_RESPONSE', /6 vectors/));
     assert.equal(index.count, 0);
+    // Refused by the index itself, for the last of them.
+    const long = [...IDS.slice(0, 5), 'x'.repeat(5000)];
+    await assert.rejects(store.addDocuments(FILMS, { ids: long }), refused('BAD_ID', /bytes/));
+    assert.equal(index.count, 0);
     await store.addDocuments(FILMS);
     assert.equal(index.count, 6);
     await index.close();
@@ -823,6 +827,20 @@ describe('FunnelVectorStore', () => {
         [5, 5],
       ],
     );
+    await index.close();
+  });
+
+  it('has LangChain’s defaults of marginal relevance: 20 are fetched, of which 4 are chosen by a lambda of a half', async () => {
+    const index = await memory();
+    const texts = Array.from({ length: 40 }, (_, i) => `${TEXTS[i % 6]!} ${'abcdefgh'[i % 8]} ${i}`);
+    const store = await FunnelVectorStore.fromTexts(texts, {}, new Words(), { index, mode: 'exact' });
+    const query = 'hotel in winter';
+    const chosen = contents(await store.maxMarginalRelevanceSearch(query, {} as never));
+    const near = contents(await store.similaritySearch(query, 20));
+    const by = (lambda: number, some = near) =>
+      maximalMarginalRelevance(vectorOf(query), some.map(vectorOf), lambda, 4).map((i) => some[i]!);
+    assert.deepEqual(chosen, by(0.5));
+    for (const other of [by(1), by(0), by(0.5, near.slice(0, 4))]) assert.notDeepEqual(chosen, other);
     await index.close();
   });
 

@@ -48,6 +48,13 @@ const BAD: Record<string, Bad[]> = {
       'BAD_ARGUMENT',
       /for --filter but received year>2000: no such file$/,
     ],
+    ...['-k', '--k', '-n', '--top', '--topk', '--top-k'].map((option) =>
+      usage(
+        ['--store', store, ...vector, option, '3'],
+        /unknown option '.*'\. Its name here is --limit \(funnelvec --help\)$/,
+      ),
+    ),
+    [['--store', store, '--vector', '1,2,3'], 'BAD_ARGUMENT', /no such file\. A list of numbers is written \[1,2,3\]$/],
     [['--store', none, ...vector], 'NO_INDEX', /./],
     [['--store', store, '--vector', '[1,2]'], 'BAD_DIMS', /3 dims/],
     [['--store', store, '--vector', '[1,null,2]'], 'NOT_FINITE', /dim 1 of --vector/],

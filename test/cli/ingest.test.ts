@@ -470,6 +470,37 @@ describe('an ingest that was stopped', () => {
   });
 });
 
+it('rows without a column of ids are numbered from 0, and it says so', async () => {
+  const file = write('nameless.jsonl', jsonl([{ v: [1, 0] }, { v: [0, 1] }]));
+  const named = ['ingest', file, '--vector', 'v', '--to', path('nameless')];
+  const { stdout } = await done(named);
+  assert.match(stdout, /Ids are the numbers of the rows, from 0 on; --id <column> takes those of a column\n/);
+  assert.deepEqual(
+    (await contentsOf(path('nameless'))).map(({ id }) => id),
+    [0, 1],
+  );
+  assert.doesNotMatch((await done(named)).stdout, /Ids are/, 'nothing was written');
+  const own = write('with-names.jsonl', jsonl([{ i: 7, v: [1, 0] }]));
+  assert.doesNotMatch(
+    (await done(['ingest', own, '--vector', 'v', '--id', 'i', '--to', path('with-names')])).stdout,
+    /Ids are/,
+  );
+});
+
+it('commands that others call otherwise are told by their name here', async () => {
+  for (const [said, here] of [
+    ['query', 'search'],
+    ['find', 'search'],
+    ['index', 'ingest'],
+    ['upsert', 'ingest'],
+  ] as const) {
+    await fails(2, new RegExp(`unknown command '${said}'[^]*(Did you mean|Its name here is) ${here}`), [
+      said,
+      'films.jsonl',
+    ]);
+  }
+});
+
 it('every command has help with examples, on stdout', async () => {
   for (const name of ['ingest', 'search', 'tune', 'report', 'bench', 'demo']) {
     const { stdout, stderr } = await done([name, '--help']);

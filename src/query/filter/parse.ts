@@ -1,5 +1,7 @@
 /** A filter in Qdrant's JSON form, checked and made into nodes. Everything of it is read once. */
+
 import { describe, expected, FunnelError } from '../../core/errors.js';
+import { conditionHint, shapeHint } from '../../core/hints.js';
 import { isDate } from '../../core/realm.js';
 import type { Id } from '../../core/types.js';
 import { checkInteger } from '../../core/validate.js';
@@ -269,18 +271,19 @@ function countValues(count: number, where: string, reading: Reading): void {
  */
 function readFields(value: unknown, allowed: readonly string[], where: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw expected('BAD_ARGUMENT', 'an object', where, value);
+    const { message } = expected('BAD_ARGUMENT', 'an object', where, value);
+    throw new FunnelError('BAD_ARGUMENT', message + shapeHint(where, value));
   }
   const fields: Fields = Object.create(null);
   for (const key of Object.keys(value)) {
-    if (!allowed.includes(key)) throw unknownKey(key, allowed, where);
     const part = (value as Fields)[key];
+    if (!allowed.includes(key)) throw unknownKey(key, part, allowed, where);
     if (part !== undefined) fields[key] = part;
   }
   return fields;
 }
 
-function unknownKey(key: string, allowed: readonly string[], where: string): FunnelError {
+function unknownKey(key: string, value: unknown, allowed: readonly string[], where: string): FunnelError {
   if (ELSEWHERE.includes(key)) {
     return new FunnelError(
       'UNSUPPORTED',
@@ -288,8 +291,10 @@ function unknownKey(key: string, allowed: readonly string[], where: string): Fun
     );
   }
   const snake = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  const right = allowed.includes(snake) ? snake : `one of ${allowed.join(', ')}`;
-  return new FunnelError('BAD_ARGUMENT', `Expected ${right} in ${where} but received key ${describe(key)}`);
+  const isRight = allowed.includes(snake);
+  const right = isRight ? snake : `one of ${allowed.join(', ')}`;
+  const hint = isRight ? '' : conditionHint(key, value, allowed);
+  return new FunnelError('BAD_ARGUMENT', `Expected ${right} in ${where} but received key ${describe(key)}${hint}`);
 }
 
 function checkScalar(value: unknown, where: string, what = 'a string or an integer'): Scalar {

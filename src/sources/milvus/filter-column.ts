@@ -1,7 +1,7 @@
 /** Conditions on fields of a type of their own. */
 
 import type { Bounds, FilterNode, NumberBounds, Scalar } from '../../query/filter/ast.js';
-import { wordsOf } from '../../query/filter/texts.js';
+import { wordsOf } from '../../query/filter/evaluate.js';
 import { exactKey } from '../../query/numbers.js';
 import type { MilvusField } from './fields.js';
 import { and, atom, type FilterPiece, LEAST, list, literal, not, or, unsupported } from './filter-text.js';

@@ -2,8 +2,8 @@
 
 import { doneWork, type Sliced } from '../../core/slices.js';
 import type { FilterNode, Path } from '../../query/filter/ast.js';
+import { textTest } from '../../query/filter/evaluate.js';
 import { parsePath } from '../../query/filter/path.js';
-import { textTest } from '../../query/filter/texts.js';
 import type { PayloadIndexType } from '../files/payload-index-type.js';
 import { FACTS, FLAGS, type PayloadFacts, reader, valueFor } from './facts.js';
 import { type OrdinalPart, rowsOfEach, type Value } from './parts.js';

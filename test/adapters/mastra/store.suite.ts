@@ -256,6 +256,22 @@ for (const backend of BACKENDS) {
   });
 }
 
+describe('embedders for Mastra', () => {
+  it('are of a version that Mastra takes, which is not the newest', async () => {
+    // Mastra takes a model of a version that it does not know for one of the first, and asks it otherwise.
+    const { isSupportedEmbeddingModel, embedV3 } = (await import('@mastra/core/vector')) as unknown as {
+      isSupportedEmbeddingModel(model: object): boolean;
+      embedV3(asked: { model: object; value: string }): Promise<{ embedding: number[] }>;
+    };
+    const words = await embedderOf(async (texts) => texts.map(vectorOf), { dim: 16 });
+    const model = embeddingModel(words, { version: 'v3' });
+    assert.equal(isSupportedEmbeddingModel(model), true);
+    assert.equal(isSupportedEmbeddingModel(embeddingModel(words)), false);
+    const { embedding } = await embedV3({ model, value: 'kitchen knife' });
+    assert.deepEqual(embedding, Array.from(Float32Array.from(vectorOf('kitchen knife'))));
+  });
+});
+
 /** A sum of a vector for each word. */
 function vectorOf(text: string): number[] {
   const sum = new Array<number>(16).fill(0);
