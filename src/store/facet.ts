@@ -1,6 +1,5 @@
 /** How many rows have which value: from an index where there is one, else from payloads. */
 
-import { LargeMap } from '../core/large-map.js';
 import { type Sliced, sortedBy } from '../core/slices.js';
 import { checkInteger } from '../core/validate.js';
 import type { Path } from '../query/filter/ast.js';
@@ -22,9 +21,6 @@ import { bitmapOf, gathered, intersection, listOf, type RowSet, sizeOf } from '.
 import type { Facet, FacetOptions } from './types.js';
 
 type Scalar = Facet['value'];
-
-/** Rows by value. */
-type Counts = LargeMap<Scalar, number>;
 
 export interface CheckedFacet {
   path: Path;
@@ -52,7 +48,7 @@ export function* facet({ path, filter, limit }: CheckedFacet, filtered: Filtered
   yield* indexes.catchUp();
   const rows = filter === undefined ? liveRows(files) : (yield* evaluateFilter(filter, filtered)).rows;
   const column = indexes.at(path, files.rows);
-  const counts: Counts = new LargeMap();
+  const counts = new Map<Scalar, number>();
   if (column !== undefined && column.type !== 'datetime' && column.size <= PAYLOAD_COST * sizeOf(rows)) {
     yield* countIndexed(column, rows, filtered, counts);
   } else {
@@ -61,7 +57,7 @@ export function* facet({ path, filter, limit }: CheckedFacet, filtered: Filtered
   return yield* mostFrequent(counts, limit);
 }
 
-function* countIndexed(column: Column, rows: RowSet, filtered: Filtered, counts: Counts): Sliced<void> {
+function* countIndexed(column: Column, rows: RowSet, filtered: Filtered, counts: Map<Scalar, number>): Sliced<void> {
   const total = filtered.files.rows;
   const wanted = bitmapOf(rows, total);
   let work = 0;
@@ -86,7 +82,7 @@ function* countPayloads(
   path: Path,
   rows: RowSet,
   { files, live }: Filtered,
-  counts: Counts,
+  counts: Map<Scalar, number>,
   wanted: (value: Scalar) => boolean,
 ): Sliced<void> {
   let work = 0;
@@ -109,9 +105,10 @@ function scalarOf(value: unknown): Scalar | undefined {
 /** So many are sorted rather than kept in order one by one. */
 const MANY = 1024;
 
-function* mostFrequent(counts: Counts, limit: number): Sliced<Facet[]> {
+function* mostFrequent(counts: ReadonlyMap<Scalar, number>, limit: number): Sliced<Facet[]> {
   if (limit > MANY && counts.size > MANY) {
-    return (yield* sortedBy(facetsOf(counts), (a, b) => (before(a, b) ? -1 : 1))).slice(0, limit);
+    const facets = Array.from(counts, ([value, count]) => ({ value, count }));
+    return (yield* sortedBy(facets, (a, b) => (before(a, b) ? -1 : 1))).slice(0, limit);
   }
   const best: Facet[] = [];
   let work = 0;
@@ -129,10 +126,6 @@ function* mostFrequent(counts: Counts, limit: number): Sliced<Facet[]> {
     if (best.length > limit) best.pop();
   }
   return best;
-}
-
-function* facetsOf(counts: Counts): Iterable<Facet> {
-  for (const [value, count] of counts) yield { value, count };
 }
 
 /** By count, then false, true, numbers, strings. */
