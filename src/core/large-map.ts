@@ -39,17 +39,17 @@ export class LargeMap<K extends string | number | bigint | boolean, V> {
 
   /** In no order. Keys that come meanwhile may be left out. */
   *keys(): Iterable<K> {
-    for (const part of this.#parts) yield* part.keys();
+    for (const part of this.#parts) for (const key of part.keys()) yield key;
   }
 
   /** Likewise. */
   *values(): Iterable<V> {
-    for (const part of this.#parts) yield* part.values();
+    for (const part of this.#parts) for (const value of part.values()) yield value;
   }
 
   /** Likewise. */
   *[Symbol.iterator](): Iterator<[K, V]> {
-    for (const part of this.#parts) yield* part;
+    for (const part of this.#parts) for (const entry of part) yield entry;
   }
 
   #partOf(key: K): Map<K, V> {
