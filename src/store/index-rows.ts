@@ -9,7 +9,7 @@ import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js'
 import { gather } from './gather.js';
 import { oneMoment, type Whole } from './one-moment.js';
 import { partsOf } from './parts.js';
-import { listOf } from './payload/row-set.js';
+import { intersection as commonRows, listOf } from './payload/row-set.js';
 import { matching } from './restrict.js';
 import type { SearchedIndex } from './searched-index.js';
 import type { RowFilter } from './types.js';
@@ -136,9 +136,8 @@ export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Who
   }
   const { rows: set, work } = yield* evaluateFilter({ node }, parts);
   const { files, live } = partsOf(index);
-  const list = listOf(set).filter(live.alive);
-  const other = rows && new Set(listOf(yield* matching(rows, files)));
-  const ordinals = other ? list.filter((ordinal) => other.has(ordinal)) : list;
+  const both = rows ? commonRows(set, yield* matching(rows, files)) : set;
+  const ordinals = listOf(both).filter(live.alive);
   const filtered: FilterStats = { ...work, matched: ordinals.length, plan: 'rows', cached: false };
   return { value: { ordinals, filtered }, isWhole: live.deaths === deaths && files.staleReads === staleReads };
 }

@@ -16,6 +16,7 @@ import type { CheckedFilter } from './filters.js';
 import { filterOf, type Only, rowsPassing } from './index-rows.js';
 import { ManyBest } from './many-best.js';
 import { partsOf } from './parts.js';
+import { OrdinalSet } from './payload/ordinal-set.js';
 import { candidatesQuery } from './request.js';
 import type { SearchedIndex } from './searched-index.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from './types.js';
@@ -288,7 +289,7 @@ export function* allFound(answers: readonly IndexAnswer[]): Sliced<Found[]> {
 
 /** Ascending, each once. */
 function* unionOf(pools: readonly Found[]): Sliced<Uint32Array> {
-  const all = new Set<number>();
+  const all = new OrdinalSet();
   for (const { ordinals } of pools) {
     for (let i = 0; i < ordinals.length; i++) {
       if (i % AT_ONCE === AT_ONCE - 1) yield;
@@ -296,7 +297,7 @@ function* unionOf(pools: readonly Found[]): Sliced<Uint32Array> {
     }
   }
   yield;
-  return Uint32Array.from(all).sort();
+  return all.list();
 }
 
 /** How often each row is scored. */

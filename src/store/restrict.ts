@@ -10,6 +10,7 @@ import { NOWHERE, type Places, placesOf, type Segment } from './engine/segment.j
 import type { LateMasks, RowMasks, SearchTask } from './engine/types.js';
 import type { IndexFiles } from './files/index-files.js';
 import { nativeFiles } from './files/native.js';
+import { orderedRows } from './files/ordered-rows.js';
 import type { Live } from './live.js';
 import { liveRows } from './payload/live-rows.js';
 import {
@@ -257,14 +258,14 @@ export function* matching({ ids, rows }: RowFilter, files: IndexFiles): Sliced<R
     return settled(files.liveCount === files.rows ? passing : intersection(passing, live), files.rows);
   }
   yield* files.prepareIds();
-  const found = new Set<number>();
+  const found: number[] = [];
   let sought = 0;
   for (const id of ids) {
     if (++sought % IDS_AT_ONCE === 0) yield;
     const ordinal = files.ordinalOf(id);
-    if (ordinal !== undefined && (rows === undefined || bit(ordinal))) found.add(ordinal);
+    if (ordinal !== undefined && (rows === undefined || bit(ordinal))) found.push(ordinal);
   }
-  return Uint32Array.from(found).sort();
+  return new Uint32Array(yield* orderedRows(found));
 }
 
 /** Ids that are sought between two turns of others. */

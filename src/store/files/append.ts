@@ -5,8 +5,9 @@
 
 import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
+import { LargeMap } from '../../core/large-map.js';
 import { join } from '../../core/paths.js';
-import type { Sliced } from '../../core/slices.js';
+import { type Sliced, sorted } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';
 import type { Core } from './core.js';
 import { discard } from './discard.js';
@@ -68,13 +69,13 @@ export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendR
   if (given.length === 0) return undefined;
   const ids = given.slice();
   const kind = core.state.idKind ?? kindOf(ids[0], 'ids[0]');
-  const last = new Map<Id, number>();
+  const last = new LargeMap<Id, number>();
   for (let from = 0; from < ids.length; from += ROWS_AT_ONCE) {
     if (from > 0) yield;
     checkSome(ids, kind, from, last);
   }
   if (last.size === ids.length) return { kind, ids, rows, payloads: yield* encoded(payloads, ids.length) };
-  const kept = [...last.values()].sort((a, b) => a - b);
+  const kept = yield* sorted(last.values());
   const picked = new wanted(kept.length * dim);
   for (let to = 0; to < kept.length; to++) {
     if (to % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
@@ -93,7 +94,7 @@ export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendR
 // V8 compiles a loop with all of the function around it, a generator above all: those over rows are in short functions.
 
 /** The places of some ids: the last of each. */
-function checkSome(ids: readonly Id[], kind: IdKind, from: number, last: Map<Id, number>): void {
+function checkSome(ids: readonly Id[], kind: IdKind, from: number, last: LargeMap<Id, number>): void {
   const to = Math.min(ids.length, from + ROWS_AT_ONCE);
   for (let i = from; i < to; i++) {
     checkIdKind(ids[i], kind, `ids[${i}]`);
@@ -155,7 +156,7 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
   try {
     yield* files.write(batch.rows, first, count);
     yield* inTurns(core.prepareFind());
-    const dead = new Set(dying);
+    const dead = [...(dying ?? [])];
     for (let from = 0; from < count; from += ROWS_AT_ONCE) {
       if (from > 0) yield* take(turnStep);
       addReplaced(core, ids, from, dead);
@@ -211,11 +212,11 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
 }
 
 /** The rows that have some of these ids die. */
-function addReplaced(core: Core, ids: readonly Id[], from: number, dead: Set<number>): void {
+function addReplaced(core: Core, ids: readonly Id[], from: number, dead: number[]): void {
   const to = Math.min(ids.length, from + ROWS_AT_ONCE);
   for (let i = from; i < to; i++) {
     const ordinal = core.find(ids[i]!);
-    if (ordinal !== undefined) dead.add(ordinal);
+    if (ordinal !== undefined) dead.push(ordinal);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Payloads of rows that stay: one commit of the store, which touches neither their vectors nor their places. */
 import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
+import { LargeMap } from '../../core/large-map.js';
 import type { Id } from '../../core/types.js';
 import { changesOf, logged } from './changed-rows.js';
 import type { Core } from './core.js';
@@ -35,7 +36,7 @@ export function* changePayloads(core: Core, rows: ChosenRows, edit: PayloadEdit)
   const found =
     'ids' in rows ? yield* soughtIds(core, rows.ids) : yield* inTurns(orderedRows(rows.ordinals, core.isAlive));
   const payloads: [number, Buffer][] = [];
-  const replaced = new Map<number, Uint8Array>();
+  const replaced = new LargeMap<number, Uint8Array>();
   for (let i = 0; i < found.length; i++) {
     if (i % EDITED_AT_ONCE === EDITED_AT_ONCE - 1) yield* take(turnStep);
     const ordinal = found[i]!;
@@ -141,13 +142,13 @@ function editedValue({ options, uuid }: Core, ordinal: number, stored: Uint8Arra
 function* soughtIds(core: Core, ids: readonly Id[]): Steps<number[]> {
   const { idKind } = core.state;
   yield* inTurns(core.prepareFind());
-  const found = new Set<number>();
+  const found: number[] = [];
   for (const [i, id] of ids.entries()) {
     if (i % SOUGHT_AT_ONCE === SOUGHT_AT_ONCE - 1) yield* take(turnStep);
     if (idKind !== null) checkIdKind(id, idKind, `ids[${i}]`);
     const ordinal = core.find(id);
     if (ordinal === undefined) throw missing(id, i);
-    found.add(ordinal);
+    found.push(ordinal);
   }
   return yield* inTurns(orderedRows(found));
 }

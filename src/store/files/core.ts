@@ -80,7 +80,7 @@ export class Core {
   /** Grows whenever payloads that were there become others. */
   payloadChanges = 0;
   /** Payloads that a commit under way replaces: until it shows, reads find them here. */
-  replaced: ReadonlyMap<number, Uint8Array> | undefined;
+  replaced: Pick<ReadonlyMap<number, Uint8Array>, 'get'> | undefined;
   /** Payloads of a large change that are not in their places yet. */
   edits: EditPages | undefined;
   /** Told of a commit of this process in the same turn in which it shows: the rows that have another payload. Must not throw. */

@@ -1,5 +1,6 @@
 /** The disk and the store of ':memory:' indexes: the same operations on plain memory. Nothing survives. */
 
+import { LargeMap } from '../../core/large-map.js';
 import { sharedBuffer } from '../../core/shared.js';
 import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
 import type { Disk } from './disk-contract.js';
@@ -86,9 +87,9 @@ export function memoryKv(): Kv {
   let state: Uint8Array | undefined;
   const ids = new Map<number, Uint8Array>();
   const dead = new Map<number, Uint8Array>();
-  const payloads = new Map<number, Uint8Array>();
+  const payloads = new LargeMap<number, Uint8Array>();
   let bytes = 0;
-  function* put(into: Map<number, Uint8Array>, entries: Entries): Sliced<void> {
+  function* put(into: Map<number, Uint8Array> | LargeMap<number, Uint8Array>, entries: Entries): Sliced<void> {
     for (let i = 0; i < entries.length; i++) {
       if (i % PUT_AT_ONCE === PUT_AT_ONCE - 1) yield;
       const [key, value] = entries[i]!;

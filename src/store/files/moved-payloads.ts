@@ -14,11 +14,11 @@ const MOVED_BYTES = 1024;
  * have gone here and there, and rows that are put in order fill theirs.
  */
 export function* movedPayloads(core: Core, dropped: readonly number[]): Steps<[number, Uint8Array][]> {
-  const gone = new Set(dropped);
   const living: number[] = [];
-  for (let ordinal = dropped[0]!, looked = 0; ordinal < dropped.at(-1)!; ordinal++) {
+  for (let ordinal = dropped[0]!, looked = 0, at = 0; ordinal < dropped.at(-1)!; ordinal++) {
     if (++looked % ROWS_AT_ONCE === 0) yield* take(turnStep);
-    if (core.withPayload.get(ordinal) && core.kept.get(ordinal) && !gone.has(ordinal)) living.push(ordinal);
+    if (ordinal === dropped[at]) at++;
+    else if (core.withPayload.get(ordinal) && core.kept.get(ordinal)) living.push(ordinal);
   }
   const moved: [number, Uint8Array][] = [];
   if (dropped.length * (WORTH_MOVING - 1) < living.length) return moved;

@@ -6,6 +6,7 @@ import { textTest } from '../../query/filter/evaluate.js';
 import { parsePath } from '../../query/filter/path.js';
 import type { PayloadIndexType } from '../files/payload-index-type.js';
 import { FACTS, FLAGS, type PayloadFacts, reader, valueFor } from './facts.js';
+import type { PendingRows } from './ordinal-set.js';
 import { type OrdinalPart, rowsOfEach, type Value } from './parts.js';
 import { PatchLayers } from './patches.js';
 import { emptyPostings, Growing, merged, type Packed, type Postings } from './postings.js';
@@ -82,7 +83,7 @@ export class Column {
   }
 
   /** Rows whose payload is to be read once more. */
-  get pending(): ReadonlySet<number> {
+  get pending(): PendingRows {
     return this.#patches.pending;
   }
 

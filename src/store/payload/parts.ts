@@ -12,6 +12,8 @@ export type OrdinalPart = ArrayLike<number> | Stretch;
 const FEW = 64;
 /** Values that are looked at before others get their turn. */
 export const VALUES_AT_ONCE = 2048;
+/** 64 rows that are listed take as long as a value. */
+const ROWS_BITS = 6;
 
 /** Parts that overlap as their lists do, in no order. */
 export class Parts {
@@ -42,8 +44,14 @@ export function* rowsWhere<Rows>(
   const found = new Parts();
   let work = 0;
   for (const [value, rows] of entries) {
-    if (++work % VALUES_AT_ONCE === 0) yield;
-    if (test(value)) found.add(rowsOf(rows));
+    if (++work >= VALUES_AT_ONCE) {
+      work = 0;
+      yield;
+    }
+    if (!test(value)) continue;
+    const list = rowsOf(rows);
+    found.add(list);
+    work += list.length >>> ROWS_BITS;
   }
   return found.all;
 }

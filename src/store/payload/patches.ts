@@ -1,7 +1,9 @@
 /** Rows of a payload index whose payload was changed in place: what the index has of them is of no use, and this is instead. */
+import { LargeMap } from '../../core/large-map.js';
 import type { Sliced } from '../../core/slices.js';
 import { firstNotBelow } from '../files/ordered-rows.js';
 import { FACTS, type PayloadFacts } from './facts.js';
+import { OrdinalSet, type PendingRows } from './ordinal-set.js';
 import { type OrdinalPart, Parts, rowsWhere, type Value } from './parts.js';
 import { isWithin, type Postings } from './postings.js';
 import { ordinalsWithBit } from './row-set.js';
@@ -9,25 +11,31 @@ import { Stretch } from './stretch.js';
 
 /** Postings of rows in any order, which may go again. */
 class LoosePostings implements Postings {
-  readonly #rows = new Map<Value, Set<number>>();
+  /** One row alone, or several: there may be as many values as rows. */
+  readonly #rows = new LargeMap<Value, number | OrdinalSet>();
   size = 0;
 
   add(value: Value, ordinal: number): boolean {
-    let rows = this.#rows.get(value);
+    const rows = this.#rows.get(value);
     if (rows === undefined) {
-      rows = new Set();
-      this.#rows.set(value, rows);
+      this.#rows.set(value, ordinal);
+    } else if (typeof rows === 'number') {
+      if (rows === ordinal) return false;
+      const both = new OrdinalSet();
+      both.add(rows);
+      both.add(ordinal);
+      this.#rows.set(value, both);
+    } else if (!rows.add(ordinal)) {
+      return false;
     }
-    if (rows.has(ordinal)) return false;
-    rows.add(ordinal);
     this.size++;
     return true;
   }
 
   delete(value: Value, ordinal: number): void {
     const rows = this.#rows.get(value)!;
-    rows.delete(ordinal);
-    if (rows.size === 0) this.#rows.delete(value);
+    if (typeof rows !== 'number') rows.delete(ordinal);
+    if (typeof rows === 'number' || rows.size === 0) this.#rows.delete(value);
     this.size--;
   }
 
@@ -38,7 +46,7 @@ class LoosePostings implements Postings {
   /** Ascending. */
   of(value: Value): Uint32Array {
     const rows = this.#rows.get(value);
-    return rows === undefined ? NONE : Uint32Array.from(rows).sort();
+    return rows === undefined ? NONE : listed(rows);
   }
 
   within(bounds: Parameters<Postings['within']>[0]): Sliced<OrdinalPart[]> {
@@ -46,7 +54,7 @@ class LoosePostings implements Postings {
   }
 
   where(test: (value: Value) => boolean): Sliced<OrdinalPart[]> {
-    return rowsWhere(this.#rows, test, (rows) => [...rows]);
+    return rowsWhere(this.#rows, test, listed);
   }
 
   but(values: ReadonlySet<Value>): Sliced<OrdinalPart[]> {
@@ -54,8 +62,12 @@ class LoosePostings implements Postings {
   }
 
   *entries(): Iterable<[Value, Uint32Array]> {
-    for (const [value, rows] of this.#rows) yield [value, Uint32Array.from(rows)];
+    for (const [value, rows] of this.#rows) yield [value, listed(rows)];
   }
+}
+
+function listed(rows: number | OrdinalSet): Uint32Array {
+  return typeof rows === 'number' ? Uint32Array.of(rows) : rows.list();
 }
 
 const NONE = new Uint32Array(0);
@@ -65,6 +77,13 @@ const PART_COST = 64;
 /** Rows that become pending before others get their turn. */
 const SORTED_AT_ONCE = 1024;
 
+/** A pair that a row has, and its others. */
+interface Pair {
+  readonly postings: LoosePostings;
+  readonly value: Value;
+  readonly next: Pair | null;
+}
+
 class Patches {
   readonly facts: PayloadFacts<LoosePostings> = {
     values: new LoosePostings(),
@@ -72,9 +91,16 @@ class Patches {
     flags: new LoosePostings(),
   };
   /** Rows whose payload is yet to be read. */
-  readonly pending = new Set<number>();
-  /** Which pairs each row has here. */
-  readonly #pairs = new Map<number, [LoosePostings, Value][]>();
+  readonly pending = new OrdinalSet();
+  /** Those of each row that is here. */
+  readonly #pairs = new LargeMap<number, Pair | null>();
+  /** The row whose facts are being read. */
+  #reading = 0;
+  readonly #into = {
+    values: this.#adding(this.facts.values),
+    counts: this.#adding(this.facts.counts),
+    flags: this.#adding(this.facts.flags),
+  };
   /** Bit o & 31 of word o >>> 5. */
   #words = new Uint32Array(0);
 
@@ -117,8 +143,7 @@ class Patches {
     for (let list = this.#marked[0]; list !== undefined; list = this.#marked[0]) {
       const to = Math.min(list.length, this.#sorted + SORTED_AT_ONCE);
       for (const ordinal of list.subarray(this.#sorted, to)) {
-        for (const [postings, value] of this.#pairs.get(ordinal) ?? []) postings.delete(value, ordinal);
-        this.#pairs.set(ordinal, []);
+        this.#forget(ordinal);
         this.#add(ordinal);
         this.pending.add(ordinal);
       }
@@ -132,28 +157,40 @@ class Patches {
     }
   }
 
+  /** A row has no pairs here any more. */
+  #forget(ordinal: number): void {
+    for (let pair = this.#pairs.get(ordinal) ?? null; pair !== null; pair = pair.next) {
+      pair.postings.delete(pair.value, ordinal);
+    }
+    this.#pairs.set(ordinal, null);
+  }
+
   /** Rows that are yet to be read. */
   *behind(): Iterable<Uint32Array> {
-    yield Uint32Array.from(this.pending).sort();
+    yield this.pending.list();
     yield* this.#marked;
   }
 
-  /** Where a pending row's facts go. */
+  /** Where a pending row's facts go, until the next one is asked for. */
   into(ordinal: number): PayloadFacts<{ add(value: Value, ordinal: number): void }> {
     this.pending.delete(ordinal);
-    const pairs = this.#pairs.get(ordinal)!;
-    const adding = (postings: LoosePostings) => ({
-      add(value: Value) {
-        if (postings.add(value, ordinal)) pairs.push([postings, value]);
+    this.#reading = ordinal;
+    return this.#into;
+  }
+
+  #adding(postings: LoosePostings) {
+    return {
+      add: (value: Value) => {
+        const ordinal = this.#reading;
+        if (!postings.add(value, ordinal)) return;
+        this.#pairs.set(ordinal, { postings, value, next: this.#pairs.get(ordinal) ?? null });
       },
-    });
-    const { values, counts, flags } = this.facts;
-    return { values: adding(values), counts: adding(counts), flags: adding(flags) };
+    };
   }
 
   /** A part without the rows that are here. */
   without(part: OrdinalPart): Uint32Array {
-    const list = part instanceof Stretch ? part.list() : part instanceof Uint32Array ? part : Uint32Array.from(part);
+    const list = part instanceof Stretch ? part.list() : part instanceof Uint32Array ? part : new Uint32Array(part);
     return ordinalsWithBit(list, this.#words, 0);
   }
 
@@ -183,7 +220,7 @@ export class PatchLayers {
   }
 
   /** Rows whose payload is to be read once more. */
-  get pending(): ReadonlySet<number> {
+  get pending(): PendingRows {
     return this.#last.pending;
   }
 

@@ -1,5 +1,6 @@
 /** Which rows have which value: for each distinct value, its ordinals, ascending. */
 
+import { LargeMap } from '../../core/large-map.js';
 import { doneWork, type Sliced, sorted } from '../../core/slices.js';
 import type { NumberBounds } from '../../query/filter/ast.js';
 import { type OrdinalPart, Parts, rowsWhere, VALUES_AT_ONCE, type Value } from './parts.js';
@@ -24,7 +25,7 @@ export interface Postings {
 
 /** Values that rows gain one after the other. */
 export class Growing implements Postings {
-  readonly #ordinals = new Map<Value, number[]>();
+  readonly #ordinals = new LargeMap<Value, number[]>();
   size = 0;
 
   /** Rows come in ascending order; a value that a row has already is not added again. */
@@ -171,7 +172,7 @@ export function* merged(
   changed: Loose = new Growing(),
   holds: (ordinal: number) => boolean = () => true,
 ): Sliced<Packed> {
-  const news = yield* sorted<Value>(valuesOf(later, changed));
+  const news = yield* sorted(yield* valuesOf(later, changed));
   const most = before.values.length + news.length;
   const narrow = !strings && before.values instanceof Float64Array && !news.some(isBigint);
   const values: Value[] | Float64Array = narrow ? new Float64Array(most) : [];
@@ -190,25 +191,43 @@ export function* merged(
         const ordinal = list[i]!;
         for (; a < among.length && among[a]! < ordinal; a++) if (alive(among[a]!)) ordinals[n++] = among[a]!;
         if (alive(ordinal) && holds(ordinal)) ordinals[n++] = ordinal;
-        if (++work % STEP === 0) yield;
+        if (++work >= STEP) {
+          work = 0;
+          yield;
+        }
       }
     }
-    for (; a < among.length; a++) if (alive(among[a]!)) ordinals[n++] = among[a]!;
-    work += among.length;
+    for (; a < among.length; a++) {
+      if (alive(among[a]!)) ordinals[n++] = among[a]!;
+      if (++work >= STEP) {
+        work = 0;
+        yield;
+      }
+    }
     if (value === old) b++;
     if (value === news[l]) l++;
     if (n > offsets[count]!) {
       values[count++] = value as never;
       offsets[count] = n;
     }
-    if (++work % STEP === 0) yield;
+    if (++work >= STEP) {
+      work = 0;
+      yield;
+    }
   }
   return new Packed(asValues(values, count, strings), offsets.slice(0, count + 1), ordinals.slice(0, n));
 }
 
-function* valuesOf(later: Growing, changed: Loose): Iterable<Value> {
-  yield* later.values();
-  for (const value of changed.values()) if (later.of(value).length === 0) yield value;
+/** Each once, in no order. */
+function* valuesOf(later: Growing, changed: Loose): Sliced<Value[]> {
+  const values: Value[] = [];
+  for (const value of later.values()) if (values.push(value) % STEP === 0) yield;
+  let work = 0;
+  for (const value of changed.values()) {
+    if (later.of(value).length === 0) values.push(value);
+    if (++work % STEP === 0) yield;
+  }
+  return values;
 }
 
 /** The first `count`; numbers are no longer a list where the last bigint among them went. */
