@@ -132,14 +132,13 @@ export function statsOf(
 }
 
 /**
- * Puts the vectors of hits to them: that of the layout that was searched as `vectorOf` has it, others from the database.
+ * Puts the vectors of hits to them: that of the layout that was searched out of the pool, others from the database.
  *
- * @param vectorOf the vector of a hit in the layout that was searched
  * @throws FunnelError UNSUPPORTED, BAD_ARGUMENT; what a source throws
  */
 export async function addVectors(
   hits: readonly Hit[],
-  vectorOf: (hit: Hit) => Float32Array,
+  matrix: Matrix<unknown>,
   source: Source,
   layout: Source,
   { withVector, params, timeout, signal }: CheckedOptions,
@@ -147,14 +146,14 @@ export async function addVectors(
   if (!withVector) return;
   const names = namesOf(source, withVector);
   if (names === undefined) {
-    for (const hit of hits) hit.vector = vectorOf(hit);
+    for (const hit of hits) hit.vector = vectorAt(matrix.vectors, matrix.dim, hit.index);
     return;
   }
   const vectors = new Map<Id, Record<string, Float32Array>>(hits.map(({ id }) => [id, {}]));
   for (const name of names) {
     const one = source.layouts!.get(name)!;
     if (one === layout) {
-      for (const hit of hits) vectors.get(hit.id)![name] = vectorOf(hit);
+      for (const hit of hits) vectors.get(hit.id)![name] = vectorAt(matrix.vectors, matrix.dim, hit.index);
       continue;
     }
     const ids = hits.map(({ id }) => id);
@@ -185,11 +184,6 @@ export function namesOf({ layouts, name }: Source, withVector: boolean | readonl
       throw expected('BAD_ARGUMENT', `one of ${[...layouts.keys()].join(', ')}`, 'withVector', one);
     return one;
   });
-}
-
-/** Vectors of hits out of the pool that they were ranked in. */
-export function inPool({ vectors, dim }: Matrix<unknown>): (hit: Hit) => Float32Array {
-  return ({ index }) => vectorAt(vectors, dim, index);
 }
 
 /** A row as floats, whatever the source holds. */

@@ -42,7 +42,7 @@ import {
   type SearchRequest,
   TARGET_KEYS,
 } from './request.js';
-import { addPayloads, addVectors, cutPayloads, inPool, namesOf, type SearchResult, toResult } from './result.js';
+import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './result.js';
 import { infoFor, shortResults } from './short-answer.js';
 import { checkSource, layoutOf } from './source/layouts.js';
 import type { Source, SourceInfo } from './source/source.js';
@@ -294,7 +294,7 @@ export class FunnelSearchOn {
   #results(fitted: readonly Fitted[], info: SourceInfo, routes: readonly Route[], named?: PlaceName) {
     const { ranker } = routes[0]!;
     const others = () => this.#byPools(fitted, info, routes, named);
-    const asking = { ranker, source: this.source, kernels: this.#kernels };
+    const asking = { ranker, hasLayouts: this.source.layouts !== undefined, kernels: this.#kernels };
     return shortResults(fitted, info, asking, named, others) ?? others();
   }
 
@@ -314,7 +314,7 @@ export class FunnelSearchOn {
     const { source } = ranker;
     const result = toResult(ranked, source, this.#kernels().name);
     if (options.withVector) {
-      await addVectors(result.hits, inPool(ranked.prepared.matrix), this.source, source, options);
+      await addVectors(result.hits, ranked.prepared.matrix, this.source, source, options);
     }
     this.#elsewhere?.numberHits(ranked, result.hits);
     ranker.release(ranked);
@@ -350,7 +350,7 @@ export class FunnelSearchOn {
     const hitOf = (hit: Hit) => (payloadsInPools ? hit : hits.get(hit.id)!);
     const pools = options.withVector ? await inSlices(byPool(payloadsInPools ? all : hits.values(), origin)) : [];
     for (const [pool, some] of pools) {
-      await addVectors(some, inPool(pool.prepared.matrix), this.source, ranker.source, options);
+      await addVectors(some, pool.prepared.matrix, this.source, ranker.source, options);
     }
     if (payloadsInPools) await inSlices(cutPayloads(all, options));
     else await addPayloads([...hits.values()], ranker.source, options);

@@ -8,7 +8,7 @@ import type { Fitted, PlacedSearch } from './fitted.js';
 import { at, type PlaceName } from './place-name.js';
 import { alike, MAY_BE_ONES, POOLS_AT_ONCE, type Ranker } from './rank.js';
 import { type CheckedOptions, IN_ONE_GO, isOfIndex } from './request.js';
-import { addVectors, cutHits, type SearchResult, statsOf } from './result.js';
+import { cutHits, type SearchResult, statsOf } from './result.js';
 import type { NearestAnswer, NearestRequest } from './source/nearest.js';
 import type { Source, SourceInfo } from './source/source.js';
 
@@ -25,8 +25,8 @@ export interface OwnQuery {
 /** The search that asks. */
 interface Asking {
   ranker: Ranker;
-  /** All of its layouts. */
-  source: Source;
+  /** Whether vectors go by the names of their layouts. */
+  hasLayouts: boolean;
   kernels: () => Kernels;
 }
 
@@ -70,25 +70,26 @@ export function shortResults(
   const own = ranker.mirror === undefined ? ownQueryOf(ranker.source) : undefined;
   if (own === undefined || fitted.length > POOLS_AT_ONCE) return undefined;
   if (named === undefined && fitted.length === 1) {
-    const place = placeOf(fitted[0]!, info, ranker);
+    const place = placeOf(fitted[0]!, info, asking);
     return place && alone(own, place, asking);
   }
   const places: PlacedSearch[] = [];
   for (const [i, one] of fitted.entries()) {
-    const place = at(named, i, () => placeOf(one, info, ranker));
+    const place = at(named, i, () => placeOf(one, info, asking));
     if (place === undefined) return undefined;
     places.push(place);
   }
   return alike(places) ? together(own, places, asking, others) : undefined;
 }
 
-function placeOf(one: Fitted, info: SourceInfo, ranker: Ranker): PlacedSearch | undefined {
-  return one.depth > IN_ONE_GO || !isOfIndex(one.search.options) ? undefined : ranker.decidedPlace(one, info);
+function placeOf(one: Fitted, info: SourceInfo, { ranker, hasLayouts }: Asking): PlacedSearch | undefined {
+  const { options } = one.search;
+  if (one.depth > IN_ONE_GO || !isOfIndex(options) || (hasLayouts && options.withVector)) return undefined;
+  return ranker.decidedPlace(one, info);
 }
 
 async function alone(own: OwnQuery, place: PlacedSearch, asking: Asking): Promise<SearchResult[]> {
-  const result = resultOf(place, await own.nearest(nearestRequest(place)), asking);
-  return [result instanceof Promise ? await result : result];
+  return [resultOf(place, await own.nearest(nearestRequest(place)), asking)];
 }
 
 async function together(
@@ -104,7 +105,7 @@ async function together(
     if (error instanceof FunnelError && MAY_BE_ONES.has(error.code)) return others();
     throw error;
   }
-  return Promise.all(places.map((place, i) => resultOf(place, answers[i]!, asking)));
+  return places.map((place, i) => resultOf(place, answers[i]!, asking));
 }
 
 /** A page is asked for alone, but where a threshold has to see all before it. */
@@ -119,12 +120,8 @@ function nearestRequest({ search, depth: count, limit, candidates }: PlacedSearc
 }
 
 /** The one mapping of the source's answer: its hits are handed on. */
-function resultOf(
-  fitted: PlacedSearch,
-  answer: NearestAnswer,
-  { ranker, source, kernels }: Asking,
-): SearchResult | Promise<SearchResult> {
-  const { plan, depth, search } = fitted;
+function resultOf(fitted: PlacedSearch, answer: NearestAnswer, { kernels }: Asking): SearchResult {
+  const { plan, depth } = fitted;
   const { found: count, hits: told } = answer;
   const { stages, metric } = resolvePlan(plan, count, depth, memory);
   const ranked = Math.min(count, stages.at(-1)!.out);
@@ -132,20 +129,5 @@ function resultOf(
   const { hits, more } = cutHits(told, { first, ranked }, fitted, isDistance(metric));
   const prepared = { matrix: { count }, stages };
   const stats = statsOf({ fitted, answer, prepared, hits: { length: ranked }, funnelMs: 0 }, kernels().name, more);
-  const result: SearchResult = { hits, stats };
-  if (!search.options.withVector || source.layouts === undefined) return result;
-  return named(result, source, ranker.source, search.options);
-}
-
-/** Vectors by the names of their layouts, where the source has several. */
-async function named(
-  { hits: told, stats }: SearchResult,
-  source: Source,
-  layout: Source,
-  options: CheckedOptions,
-): Promise<SearchResult> {
-  const own = new Map(told.map(({ index, vector }) => [index, vector!]));
-  const hits = told.map(({ vector: _, ...hit }) => hit);
-  await addVectors(hits, ({ index }) => own.get(index)!, source, layout, options);
   return { hits, stats };
 }
