@@ -1,4 +1,4 @@
-/** What a source's own query (short-answer.ts) is asked, all of it checked but the limits of the call and params; and its answer. */
+/** The request to a source's own query (short-answer.ts), all of it checked but the limits of the call and params; and the answer. */
 import type { Hit } from '../../core/types.js';
 import type { QueryVector } from '../../core/vector.js';
 import type { FilterNode } from '../filter/ast.js';
