@@ -37,7 +37,7 @@ export function passes(smaller: boolean, threshold: number | undefined) {
 }
 
 /**
- * What a threshold leaves of ranked hits, and the page of that.
+ * Cuts ranked hits: those that a threshold leaves, and the page of these.
  *
  * @param told hits from the rank `first` on, of `ranked` in all; a threshold has to see all of them
  * @param smaller whether scores are distances
