@@ -65,11 +65,10 @@ export function prepareDecided(
   plan: CheckedPlan,
   limit: number,
   count = ids.length,
-  workspace: Workspace = freshWorkspace,
 ): Prepared<unknown> {
-  const { metric, scales, keep, stages } = resolvePlan(plan, count, limit, workspace);
+  const { metric, scales, keep, stages } = resolvePlan(plan, count, limit);
   const hits = Math.min(ids.length, keep[stages.length - 1]!);
-  const { indices, keys } = workspace.results(hits);
+  const { indices, keys } = freshWorkspace.results(hits);
   for (let i = 0; i < hits; i++) {
     indices[i] = i;
     keys[i] = keyOfScore(metric, headScores[i]!);

@@ -280,7 +280,7 @@ export class GroupSearch {
   }
 
   *#good(ranked: RankedPool): Sliced<Hit[]> {
-    const good = ranked.hits.filter(passes(ranked, this.#options.scoreThreshold));
+    const good = ranked.hits.filter(passes(isSmallerBetter(ranked), this.#options.scoreThreshold));
     for (const [i, hit] of good.entries()) {
       if (i % HITS_AT_ONCE === HITS_AT_ONCE - 1) yield;
       this.#origin.set(hit, ranked);
@@ -306,7 +306,9 @@ export class GroupSearch {
   /** Whether the rows that a pool lacks could be no hits at all. */
   #ended(ranked: RankedPool): boolean {
     const last = ranked.hits.at(-1);
-    return ranked.exhausted || last === undefined || !passes(ranked, this.#options.scoreThreshold)(last);
+    return (
+      ranked.exhausted || last === undefined || !passes(isSmallerBetter(ranked), this.#options.scoreThreshold)(last)
+    );
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Id, IdKind } from '../core/types.js';
 import type { FilterNode } from './filter/ast.js';
 import { checkMirror, type Mirror, type SearchableMirror } from './mirror.js';
 import { type OwnQuery, offerOwnQuery, ownQueryOf } from './short-answer.js';
+import type { NearestAnswer } from './source/nearest.js';
 import { joined } from './source/rows.js';
 import type {
   FetchAnswer,
@@ -49,10 +50,10 @@ export class MirrorSource implements Source {
         const told = this.own.mark() && query.info();
         return told && this.#outwardInfo(told);
       },
-      nearest: async (request) => this.#outward(await query.nearest(this.#inward(request))),
+      nearest: async (request) => this.#outwardHits(await query.nearest(this.#inward(request))),
       nearestBatch: async (requests) => {
         const answers = await query.nearestBatch(requests.map((request) => this.#inward(request)));
-        return answers.map((answer) => this.#outward(answer));
+        return answers.map((answer) => this.#outwardHits(answer));
       },
     });
   }
@@ -121,10 +122,22 @@ export class MirrorSource implements Source {
 
   /** As the collection's source hands them out. */
   idsOut(ids: ArrayLike<Id>): Id[] {
+    const kinds = this.#otherKinds();
+    return kinds === undefined ? Array.from(ids) : Array.from(ids, (id) => inKinds(kinds, id));
+  }
+
+  /** Undefined where the mirror has ids as the collection's source hands them out. */
+  #otherKinds(): readonly IdKind[] | undefined {
     const { idKind } = this.mirror;
     const kinds = this.#kinds();
-    if (idKind === undefined || (kinds.length === 1 && kinds[0] === idKind)) return Array.from(ids);
-    return Array.from(ids, (id) => inKinds(kinds, id));
+    return idKind === undefined || (kinds.length === 1 && kinds[0] === idKind) ? undefined : kinds;
+  }
+
+  /** Written to: they are the caller's. */
+  #outwardHits(answer: NearestAnswer): NearestAnswer {
+    const kinds = this.#otherKinds();
+    if (kinds !== undefined) for (const hit of answer.hits) hit.id = inKinds(kinds, hit.id);
+    return answer;
   }
 
   /** In the form that this source hands out. */

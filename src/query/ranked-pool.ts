@@ -10,7 +10,7 @@ import { scoreAll } from './recommend.js';
 import type { HeadRequest } from './source/source.js';
 
 /** Points that a head search found, of which `count` are candidates. */
-export function foundIn({ stats, byIds, lacking }: Answer, count: number): number {
+export function foundIn({ stats, byIds, lacking }: Pick<Answer, 'stats' | 'byIds' | 'lacking'>, count: number): number {
   return count + (stats?.gone ?? 0) + (byIds?.gone.length ?? 0) + (lacking?.length ?? 0);
 }
 

@@ -5,9 +5,9 @@ import { halfToFloat } from '../core/half.js';
 import { isDistance } from '../core/metrics.js';
 import { ownView } from '../core/realm.js';
 import type { Sliced } from '../core/slices.js';
-import type { Hit, Id, SearchStats, StageStats } from '../core/types.js';
+import type { FunnelStage, Hit, Id, SearchStats, StageStats } from '../core/types.js';
 import type { Matrix } from '../funnel/candidates.js';
-import type { RankedPool } from './fitted.js';
+import type { Answer, PlacedSearch, RankedPool } from './fitted.js';
 import { readParams } from './params.js';
 import { payloadSelection } from './payload.js';
 import { foundIn } from './ranked-pool.js';
@@ -31,30 +31,53 @@ export function isSmallerBetter({ prepared: { task, keysAreScores } }: RankedPoo
 }
 
 /** Whether a final score is good enough: strictly, and by the direction of what ranked. */
-export function passes(ranked: RankedPool, threshold: number | undefined) {
+export function passes(smaller: boolean, threshold: number | undefined) {
   if (threshold === undefined) return () => true;
-  const smaller = isSmallerBetter(ranked);
   return ({ score }: { score: number }) => (smaller ? score < threshold : score > threshold);
+}
+
+/**
+ * Cuts ranked hits: those that a threshold leaves, and the page of these.
+ *
+ * @param told hits from the rank `first` on, of `ranked` in all; a threshold has to see all of them
+ * @param smaller whether scores are distances
+ */
+export function cutHits(
+  told: readonly Hit[],
+  { first, ranked }: { first: number; ranked: number },
+  { search, placement, limit }: PlacedSearch,
+  smaller: boolean,
+): { hits: Hit[]; from: number; good: number; more: StageStats[] } {
+  const { offset = 0, scoreThreshold, paged } = search.options;
+  const left = scoreThreshold === undefined ? told : told.filter(passes(smaller, scoreThreshold));
+  const good = scoreThreshold === undefined ? ranked : left.length;
+  const from = paged ? offset - (placement.pushed?.offset ?? 0) : 0; // the database leaves out pages before
+  const hits = left.slice(from - first, Math.min(from + limit, good) - first);
+  const more: StageStats[] = [];
+  if (scoreThreshold !== undefined) more.push({ name: 'threshold', in: ranked, out: good });
+  if (paged) more.push({ name: `page at ${offset}`, in: good, out: hits.length });
+  return { hits, from, good, more };
 }
 
 export function toResult(ranked: RankedPool, source: Source, kernels: string): SearchResult {
   const { fitted, hits: all, explanation } = ranked;
-  const { options } = fitted.search;
-  const { offset = 0, scoreThreshold, paged } = options;
-  const good = scoreThreshold === undefined ? all : all.filter(passes(ranked, scoreThreshold));
-  const from = paged ? offset - (fitted.placement.pushed?.offset ?? 0) : 0; // the database leaves out pages before
-  const hits = good.slice(from, from + fitted.limit);
-  const more: StageStats[] = [];
-  if (scoreThreshold !== undefined) more.push({ name: 'threshold', in: all.length, out: good.length });
-  if (paged) more.push({ name: `page at ${offset}`, in: good.length, out: hits.length });
+  const whole = { first: 0, ranked: all.length };
+  const { hits, from, good, more } = cutHits(all, whole, fitted, isSmallerBetter(ranked));
   const stats = statsOf(ranked, kernels, more);
-  if (!explanation || !options.explain) return { hits, stats };
-  const page = { from, to: from + hits.length, good: good.length };
+  if (!explanation || !fitted.search.options.explain) return { hits, stats };
+  const page = { from, to: from + hits.length, good };
   return { hits, stats, explanation: traced(explanation, ranked, source, page) };
 }
 
+/** The parts of a ranked pool that stats tell of. */
+type Told = Pick<RankedPool, 'fitted' | 'funnelMs' | 'explanation'> & {
+  answer: Omit<Answer, 'candidates'>;
+  prepared: { matrix: { count: number }; stages: readonly FunnelStage[] };
+  hits: { length: number };
+};
+
 export function statsOf(
-  { fitted, answer, prepared, hits, funnelMs, explanation }: RankedPool,
+  { fitted, answer, prepared, hits, funnelMs, explanation }: Told,
   kernels: string,
   more: readonly StageStats[],
 ): SearchStats {
@@ -66,32 +89,30 @@ export function statsOf(
   const { byIds } = answer;
   const gone = byIds?.gone.length ?? 0;
   const found = foundIn(answer, n);
-  const ranksHere: StageStats[] = prepared.stages.map((stage, s) => ({
-    name: `scale ${stage.scale}${stage.prunes ? '' : ' (re-orders only)'}`,
-    in: stage.in,
-    out: stage.out,
-    ms: explanation?.stages[s]?.ms,
-  }));
-  ranksHere.push({ name: 'funnel', in: n, out: hits.length, ms: funnelMs });
+  const stages: StageStats[] = [
+    {
+      name: pushed ? 'server' : search.options.exact ? 'exact' : 'head',
+      in: candidates,
+      out: found,
+      ms: answer.headMs,
+    },
+  ];
+  if (byIds) stages.push({ name: 'fetch', in: found, out: found - gone, ms: byIds.ms });
+  stages.push({ name: 'decode', in: found - gone, out: mirror === undefined ? n : found, ms: answer.decodeMs });
+  if (mirror !== undefined) {
+    stages.push({ name: 'mirror', in: found, out: mirror.found, ms: mirrorMs });
+    stages.push({ name: 'fetch', in: mirror.fetched + mirror.gone, out: mirror.fetched, ms: fetchMs });
+  }
+  if (!(pushed && answer.decided)) {
+    for (const [s, stage] of prepared.stages.entries()) {
+      const name = `scale ${stage.scale}${stage.prunes ? '' : ' (re-orders only)'}`;
+      stages.push({ name, in: stage.in, out: stage.out, ms: explanation?.stages[s]?.ms });
+    }
+    stages.push({ name: 'funnel', in: n, out: hits.length, ms: funnelMs });
+  }
+  for (const one of more) stages.push(one);
   const stats: SearchStats = {
-    stages: [
-      {
-        name: pushed ? 'server' : search.options.exact ? 'exact' : 'head',
-        in: candidates,
-        out: found,
-        ms: answer.headMs,
-      },
-      ...(byIds ? [{ name: 'fetch', in: found, out: found - gone, ms: byIds.ms }] : []),
-      { name: 'decode', in: found - gone, out: mirror === undefined ? n : found, ms: answer.decodeMs },
-      ...(mirror === undefined
-        ? []
-        : [
-            { name: 'mirror', in: found, out: mirror.found, ms: mirrorMs },
-            { name: 'fetch', in: mirror.fetched + mirror.gone, out: mirror.fetched, ms: fetchMs },
-          ]),
-      ...(pushed && answer.decided ? [] : ranksHere),
-      ...more,
-    ],
+    stages,
     vectorsFrom: mirror !== undefined ? 'mirror' : byIds ? 'ids' : 'hits',
     ran: passedOver === undefined ? { on, why } : { on, why, passedOver },
     kernels,

@@ -30,7 +30,8 @@ import { type LookupRow, lookUp } from './lookup.js';
 import { isMirror, type Mirror } from './mirror.js';
 import { MIRROR_KEYS, type MirrorOptions, type Route } from './mirror-options.js';
 import { addFromSource, checkMirrorOptions, checkMirrorStages, MirrorSearch, tellMirror } from './mirror-search.js';
-import { type RankedPool, Ranker } from './rank.js';
+import type { PlaceName } from './place-name.js';
+import { type Fitted, type RankedPool, Ranker } from './rank.js';
 import {
   type CheckedOptions,
   type CheckedSearch,
@@ -42,9 +43,9 @@ import {
   TARGET_KEYS,
 } from './request.js';
 import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './result.js';
-import { infoFor, shortRanked } from './short-answer.js';
+import { infoFor, shortResults } from './short-answer.js';
 import { checkSource, layoutOf } from './source/layouts.js';
-import type { Source } from './source/source.js';
+import type { Source, SourceInfo } from './source/source.js';
 import { checkStages, type StageOptions, type Stages } from './stage-options.js';
 import type { StagesElsewhere } from './stages-elsewhere.js';
 
@@ -262,9 +263,9 @@ export class FunnelSearchOn {
     const { ranker, options } = route;
     const info = infoFor(options, ranker) ?? (await ranker.info(options)); // an index tells at once
     const [search] = await searchesOf([{ ...request, options }], ranker.source, info, (_, run) => run());
-    const fitted = [ranker.fit(search!, info)];
-    const [ranked] = await (shortRanked(fitted, info, ranker, undefined) ?? ranker.rank(fitted, info));
-    return this.#told(ranked!, route);
+    const [result] = await this.#results([ranker.fit(search!, info)], info, [route]);
+    tellMirror(result!.stats, route.told);
+    return result!;
   }
 
   async #together(
@@ -280,18 +281,42 @@ export class FunnelSearchOn {
       const where = (s: number) => name(places[s]!);
       const searches = await searchesOf(some, ranker.source, info, (s, run) => inContext(where(s), run));
       const fitted = searches.map((search, s) => inContext(where(s), () => ranker.fit(search, info)));
-      const ranked = await (shortRanked(fitted, info, ranker, where) ?? ranker.rank(fitted, info, where));
-      for (const [s, one] of ranked.entries()) results[places[s]!] = await this.#told(one, routes[places[s]!]!);
+      const own = places.map((i) => routes[i]!);
+      for (const [s, result] of (await this.#results(fitted, info, own, where)).entries()) {
+        tellMirror(result.stats, own[s]!.told);
+        results[places[s]!] = result;
+      }
     }
     return results;
   }
 
-  async #told(ranked: RankedPool, { ranker, options, told }: Route): Promise<SearchResult> {
+  /** Answers of searches by one ranker, in order. */
+  #results(fitted: readonly Fitted[], info: SourceInfo, routes: readonly Route[], named?: PlaceName) {
+    const { ranker } = routes[0]!;
+    const others = () => this.#byPools(fitted, info, routes, named);
+    const asking = { ranker, hasLayouts: this.source.layouts !== undefined, kernels: this.#kernels };
+    return shortResults(fitted, info, asking, named, others) ?? others();
+  }
+
+  async #byPools(
+    fitted: readonly Fitted[],
+    info: SourceInfo,
+    routes: readonly Route[],
+    named: PlaceName,
+  ): Promise<SearchResult[]> {
+    const results: SearchResult[] = [];
+    const ranked = await routes[0]!.ranker.rank(fitted, info, named);
+    for (const [s, one] of ranked.entries()) results.push(await this.#told(one, routes[s]!));
+    return results;
+  }
+
+  async #told(ranked: RankedPool, { ranker, options }: Route): Promise<SearchResult> {
     const { source } = ranker;
     const result = toResult(ranked, source, this.#kernels().name);
-    if (options.withVector) await addVectors(result.hits, ranked.prepared.matrix, this.source, source, options);
+    if (options.withVector) {
+      await addVectors(result.hits, ranked.prepared.matrix, this.source, source, options);
+    }
     this.#elsewhere?.numberHits(ranked, result.hits);
-    tellMirror(result.stats, told);
     ranker.release(ranked);
     return result;
   }

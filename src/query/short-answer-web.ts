@@ -2,4 +2,4 @@
 
 export function infoFor(..._asked: unknown[]): undefined {}
 
-export function shortRanked(..._asked: unknown[]): undefined {}
+export function shortResults(..._asked: unknown[]): undefined {}

@@ -1,26 +1,36 @@
 /** Searches that a source's own query answers, without the steps that all others share. */
 import { FunnelError } from '../core/errors.js';
-import { hitsOf, prepareDecided } from '../funnel/prepare.js';
+import { isDistance } from '../core/metrics.js';
+import { resolvePlan } from '../funnel/plan.js';
 import { sharedWorkspace } from '../funnel/workspace.js';
-import type { Rows } from '../kernels/kernels.js';
-import type { Answer, Fitted, PlacedSearch, RankedPool } from './fitted.js';
+import type { Kernels } from '../kernels/kernels.js';
+import type { Fitted, PlacedSearch } from './fitted.js';
 import { at, type PlaceName } from './place-name.js';
 import { alike, MAY_BE_ONES, POOLS_AT_ONCE, type Ranker } from './rank.js';
 import { type CheckedOptions, IN_ONE_GO, isOfIndex } from './request.js';
-import type { NearestRequest } from './source/nearest.js';
-import type { HeadAnswer, Source, SourceInfo } from './source/source.js';
+import { cutHits, type SearchResult, statsOf } from './result.js';
+import type { NearestAnswer, NearestRequest } from './source/nearest.js';
+import type { Source, SourceInfo } from './source/source.js';
 
 /** The query of a source in this process: it takes a tenth of a millisecond, and the steps of all other searches as long. */
 export interface OwnQuery {
   /** Undefined where the source has to ask for it. */
   info(): SourceInfo | undefined;
-  /** As head() would answer with `decide: count`; where vectors are wanted, with those of the best `count`, too. */
-  nearest(request: NearestRequest): Promise<HeadAnswer>;
+  /** As head() would answer with `decide: count`; where vectors are wanted, with those of the hits, too. */
+  nearest(request: NearestRequest): Promise<NearestAnswer>;
   /** As headBatch() would; all have the limits of the first. */
-  nearestBatch(requests: readonly NearestRequest[]): Promise<HeadAnswer[]>;
+  nearestBatch(requests: readonly NearestRequest[]): Promise<NearestAnswer[]>;
 }
 
-/** Memory of keys that become hits before the next call: to make four small arrays takes as long as to fill hundreds. */
+/** The search that asks. */
+interface Asking {
+  ranker: Ranker;
+  /** Whether vectors go by the names of their layouts. */
+  hasLayouts: boolean;
+  kernels: () => Kernels;
+}
+
+/** Memory of a plan's stages, which stats take at once. */
 const memory = sharedWorkspace();
 
 const offers = new WeakMap<Source, OwnQuery>();
@@ -33,7 +43,8 @@ export function offerOwnQuery(source: Source, query: OwnQuery): void {
 
 /** Undefined where there is none, or where somebody has put another search in the place of the source's own. */
 export function ownQueryOf(source: Source): OwnQuery | undefined {
-  return REPLACED.some((member) => Object.hasOwn(source, member)) ? undefined : offers.get(source);
+  for (const member of REPLACED) if (Object.hasOwn(source, member)) return undefined;
+  return offers.get(source);
 }
 
 /** The facts of a source whose own query may answer the request, where nobody has to wait for them. */
@@ -43,62 +54,80 @@ export function infoFor(options: CheckedOptions, { source, mirror }: Ranker): So
   return mirror === undefined && isOfIndex(options) ? ownQueryOf(source)?.info() : undefined;
 }
 
-/** The pools of searches of one call; undefined where the source's own query has not all that is asked for. */
-export function shortRanked(
+/**
+ * The answers of searches of one call; undefined where the source's own query has not all that is asked for.
+ *
+ * @param others takes the steps that all others share: it finds the request that all failed for
+ */
+export function shortResults(
   fitted: readonly Fitted[],
   info: SourceInfo,
-  ranker: Ranker,
+  asking: Asking,
   named: PlaceName,
-): Promise<RankedPool[]> | undefined {
+  others: () => Promise<SearchResult[]>,
+): Promise<SearchResult[]> | undefined {
+  const { ranker } = asking;
   const own = ranker.mirror === undefined ? ownQueryOf(ranker.source) : undefined;
   if (own === undefined || fitted.length > POOLS_AT_ONCE) return undefined;
   if (named === undefined && fitted.length === 1) {
-    const place = placeOf(fitted[0]!, info, ranker);
-    return place && rankedAlone(own, place);
+    const place = placeOf(fitted[0]!, info, asking);
+    return place && alone(own, place, asking);
   }
   const places: PlacedSearch[] = [];
   for (const [i, one] of fitted.entries()) {
-    const place = at(named, i, () => placeOf(one, info, ranker));
+    const place = at(named, i, () => placeOf(one, info, asking));
     if (place === undefined) return undefined;
     places.push(place);
   }
-  return alike(places) ? rankedTogether(own, places, () => ranker.rank(fitted, info, named)) : undefined;
+  return alike(places) ? together(own, places, asking, others) : undefined;
 }
 
-function placeOf(one: Fitted, info: SourceInfo, ranker: Ranker): PlacedSearch | undefined {
-  return one.depth > IN_ONE_GO || !isOfIndex(one.search.options) ? undefined : ranker.decidedPlace(one, info);
+function placeOf(one: Fitted, info: SourceInfo, { ranker, hasLayouts }: Asking): PlacedSearch | undefined {
+  const { options } = one.search;
+  if (one.depth > IN_ONE_GO || !isOfIndex(options) || (hasLayouts && options.withVector)) return undefined;
+  return ranker.decidedPlace(one, info);
 }
 
-async function rankedAlone(own: OwnQuery, fitted: PlacedSearch): Promise<RankedPool[]> {
-  return [rankedOf(fitted, await own.nearest(nearestRequest(fitted)))];
+async function alone(own: OwnQuery, place: PlacedSearch, asking: Asking): Promise<SearchResult[]> {
+  return [resultOf(place, await own.nearest(nearestRequest(place)), asking)];
 }
 
-/** @param oneByOne finds the request that all failed for */
-async function rankedTogether(
+async function together(
   own: OwnQuery,
   places: readonly PlacedSearch[],
-  oneByOne: () => Promise<RankedPool[]>,
-): Promise<RankedPool[]> {
-  let answers: HeadAnswer[];
+  asking: Asking,
+  others: () => Promise<SearchResult[]>,
+): Promise<SearchResult[]> {
+  let answers: NearestAnswer[];
   try {
     answers = await own.nearestBatch(places.map(nearestRequest));
   } catch (error) {
-    if (error instanceof FunnelError && MAY_BE_ONES.has(error.code)) return oneByOne();
+    if (error instanceof FunnelError && MAY_BE_ONES.has(error.code)) return others();
     throw error;
   }
-  return places.map((place, i) => rankedOf(place, answers[i]!));
+  return places.map((place, i) => resultOf(place, answers[i]!, asking));
 }
 
-function nearestRequest({ search, depth: count, candidates }: PlacedSearch): NearestRequest {
+/** A page is asked for alone, but where a threshold has to see all before it. */
+function nearestRequest({ search, depth: count, limit, candidates }: PlacedSearch): NearestRequest {
   const { vector, filter, withPayload, options } = search;
-  const { timeout, signal, params, exact } = options;
+  const { timeout, signal, params, exact, offset = 0, paged, scoreThreshold } = options;
+  const cut = paged && scoreThreshold === undefined;
+  const from = cut ? offset : 0;
+  const to = cut ? Math.min(count, offset + limit) : count;
   const withVector = Boolean(options.withVector);
-  return { vector, count, candidates, exact, params, withPayload, withVector, filter, timeout, signal };
+  return { vector, count, candidates, from, to, exact, params, withPayload, withVector, filter, timeout, signal };
 }
 
-function rankedOf(fitted: PlacedSearch, answer: Answer): RankedPool {
-  const { plan, depth, search } = fitted;
-  const prepared = prepareDecided(answer.candidates, search.vector, plan, depth, answer.found, memory);
-  prepared.matrix.vectors = answer.candidates.vectors as Rows; // those of hits, where they were asked for
-  return { fitted, answer, prepared, hits: hitsOf(prepared, -1), funnelMs: 0, exhausted: false };
+/** The one mapping of the source's answer: its hits are handed on. */
+function resultOf(fitted: PlacedSearch, answer: NearestAnswer, { kernels }: Asking): SearchResult {
+  const { plan, depth } = fitted;
+  const { found: count, hits: told } = answer;
+  const { stages, metric } = resolvePlan(plan, count, depth, memory);
+  const ranked = Math.min(count, stages.at(-1)!.out);
+  const first = told.length > 0 ? told[0]!.index : 0;
+  const { hits, more } = cutHits(told, { first, ranked }, fitted, isDistance(metric));
+  const prepared = { matrix: { count }, stages };
+  const stats = statsOf({ fitted, answer, prepared, hits: { length: ranked }, funnelMs: 0 }, kernels().name, more);
+  return { hits, stats };
 }

@@ -252,14 +252,14 @@ export function queryFor(
 ): IndexQuery {
   const { dim, metric } = index;
   const best = Math.min(bestOf(request, params) ?? candidates, candidates);
-  const of = depthsFor(index, candidates, best);
+  const of = { candidates, k: hasLists(index) ? candidates : best, offset: 0, end: best };
   return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, of, params, filter);
 }
 
-/** How far a search goes in lists depends on its depth; elsewhere on its candidates alone. */
-export function depthsFor(index: SearchedIndex, candidates: number, best: number) {
-  const k = partsOf(index).live.segments.some(({ partition }) => partition !== null) ? candidates : best;
-  return { candidates, k, best };
+/** Whether there are lists: how far a search of mode 'funnel' goes in them depends on its depth, elsewhere on its candidates alone. */
+export function hasLists(index: SearchedIndex): boolean {
+  for (const { partition } of partsOf(index).live.segments) if (partition !== null) return true;
+  return false;
 }
 
 /** How many of the candidates are told; undefined: all. Lists that are not visited, and certificates, are about all of them. */

@@ -1,17 +1,16 @@
 /** A plain search over an index by the index's own query. */
+import type { Hit } from '../core/types.js';
 import { checkParams } from '../query/params.js';
 import { offerOwnQuery } from '../query/short-answer.js';
-import type { NearestRequest } from '../query/source/nearest.js';
-import type { HeadAnswer, Source } from '../query/source/source.js';
+import type { NearestAnswer, NearestRequest } from '../query/source/nearest.js';
+import type { Source } from '../query/source/source.js';
 import { guardedBy } from './guard.js';
 import { filterOf } from './index-rows.js';
-import { bestOf, depthsFor, type IndexSourceOptions, PARAMS } from './index-scores.js';
+import { hasLists, type IndexSourceOptions, PARAMS } from './index-scores.js';
 import { partsOf } from './parts.js';
 import { candidatesQuery, checkSelection } from './request.js';
 import type { SearchedIndex } from './searched-index.js';
 import type { IndexAnswer, IndexQuery } from './types.js';
-
-const NO_VECTORS = new Float32Array(0);
 
 /** Where the source searches by the index's own head, and has no filter of its own. */
 export function offerNearest(
@@ -51,49 +50,50 @@ interface Asked {
   request: NearestRequest;
   query: IndexQuery;
   exact: boolean;
-  /** Whether more is scored than told. */
-  cut: boolean;
+  /** Whether ranks before the first that is told are answered, too. */
+  whole: boolean;
 }
 
 /** @throws FunnelError of params */
 function askedOf(index: SearchedIndex, request: NearestRequest, name: string): Asked {
-  const { vector, count, candidates, withPayload, withVector, filter } = request;
+  const { vector, count, candidates, from, to, withPayload, withVector, filter } = request;
   const own = request.params === undefined ? {} : checkParams(request.params, PARAMS, name);
   const exact = own.exact === true || request.exact;
-  const params = { exact, probes: own.probes };
-  const best = bestOf({ decide: count }, params);
-  const of = depthsFor(index, candidates, Math.min(best ?? candidates, candidates));
+  const { probes } = own;
+  const lists = hasLists(index);
+  // Lists that are not visited may lack any of the candidates.
+  const whole = lists && probes !== undefined && !exact;
+  const page = whole ? { offset: 0, end: candidates } : { offset: from, end: to };
+  const of = { candidates, k: lists && !exact ? candidates : count, ...page };
   const selection = checkSelection({ withPayload, withVector });
-  const query = candidatesQuery(vector, index.metric, of, params, filterOf({ node: filter }, undefined), selection);
-  return { request, query, exact, cut: best !== undefined };
-}
-
-function answerOf(
-  { dim }: SearchedIndex,
-  { request: { withPayload, withVector, candidates, count }, exact, cut }: Asked,
-  { hits, stats }: IndexAnswer,
-  headMs: number,
-): HeadAnswer {
-  const ids = hits.map(({ id }) => id);
-  const headScores = hits.map(({ score }) => score);
-  const answer: HeadAnswer = {
-    candidates: { vectors: withVector ? vectorsOf(hits, dim, count) : NO_VECTORS, dim, ids, headScores },
-    headMs,
-    decodeMs: 0,
-    exactBelow: Number.POSITIVE_INFINITY,
-    decided: true,
+  const only = filterOf({ node: filter }, undefined);
+  return {
+    request,
+    query: candidatesQuery(vector, index.metric, of, { exact, probes }, only, selection),
+    exact,
+    whole,
   };
-  if (cut) answer.found = Math.min(candidates, stats.rowsRead);
-  if (exact) answer.exact = 'certified';
-  if (withPayload !== false) answer.candidates.payloads = hits.map(({ payload }) => payload ?? {});
-  if (stats.missing !== undefined) answer.missing = stats.missing;
-  if (stats.filter !== undefined) answer.filtered = stats.filter;
-  return answer;
 }
 
-function vectorsOf(hits: IndexAnswer['hits'], dim: number, count: number): Float32Array {
-  const told = Math.min(count, hits.length);
-  const vectors = new Float32Array(told * dim);
-  for (let i = 0; i < told; i++) vectors.set(hits[i]!.vector!, i * dim);
-  return vectors;
+/** The index's hits are this call's own: they are handed on. */
+function answerOf(
+  index: SearchedIndex,
+  { request: { withPayload, candidates, from, to }, exact, whole }: Asked,
+  { hits: all, stats }: IndexAnswer,
+  headMs: number,
+): NearestAnswer {
+  const hits = (whole ? all.slice(from, to) : all) as Hit[];
+  for (let i = 0; i < hits.length; i++) {
+    const hit = hits[i]!;
+    hit.index = from + i;
+    if (withPayload !== false) hit.payload ??= {};
+  }
+  const { missing, filter } = stats;
+  // A certificate is about all rows, however few were read.
+  const rows = exact ? (filter?.matched ?? index.count) : stats.rowsRead;
+  const answer: NearestAnswer = { hits, found: Math.min(candidates, rows), headMs, decodeMs: 0 };
+  if (exact) answer.exact = 'certified';
+  if (missing !== undefined) answer.missing = missing;
+  if (filter !== undefined) answer.filtered = filter;
+  return answer;
 }

@@ -79,22 +79,22 @@ export function checkedQuery(
  * caller's.
  *
  * @param of.k the depth of the search
- * @param of.best of the candidates: the others are scored, and not told
+ * @param of.end with `offset` the ranks that are told; the other candidates are scored alone
  * @throws FunnelError ZERO_QUERY
  */
 export function candidatesQuery(
   vector: QueryVector,
   metric: Metric,
-  of: { candidates: number; k: number; best: number },
+  of: { candidates: number; k: number; offset: number; end: number },
   { exact, probes }: { exact?: boolean | undefined; probes?: number | undefined },
   filter: CheckedFilter | undefined,
   selection: Selection = BARE,
 ): IndexQuery {
   checkDirection(vector, metric);
-  const { candidates, k, best } = of;
+  const { candidates, k, offset, end } = of;
   const params = exact ? {} : { candidates, probes };
   const request = requestOf(vector, k, exact ? 'exact' : 'funnel', undefined, params);
-  return new CheckedQuery(request, 0, best, filter, selection) as unknown as IndexQuery;
+  return new CheckedQuery(request, offset, end, filter, selection) as unknown as IndexQuery;
 }
 
 function parsed(

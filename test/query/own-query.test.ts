@@ -96,6 +96,13 @@ describe('a plain search over an index', () => {
             { limit: 5, params: { exact: true }, withPayload: true, withVector: true },
             { limit: 5, params: { probes: 3 } },
             { limit: 5, params: {} },
+            { limit: 5, offset: 4, params: { probes: 3 } },
+            { limit: 5, offset: 40, maxDepth: 45, mode: 'exact' as const },
+            { limit: 5, offset: 1, params: { exact: true }, scoreThreshold: 0.3 },
+            { limit: 500, mode: 'exact' as const },
+            { limit: 3, offset: 5, mode: 'exact' as const, filter: { must: [{ has_id: [1, 2, 3, 4, 5] }] } },
+            { limit: 3, offset: 3, filter: { must: [{ has_id: [1, 2, 3, 4, 5] }] }, withPayload: true },
+            { limit: 3, offset: 50, filter: { must: [{ has_id: [1, 2, 3, 4] }] }, mode: 'exact' as const },
             { limit: 5, withVector: true },
             { limit: 5, withVector: true, offset: 3, scoreThreshold: 0.1, filter: FILTER, withPayload: ['n'] },
             { limit: 5, explain: true },
@@ -166,6 +173,40 @@ describe('a plain search over an index', () => {
       assert.equal(asked, 1);
     } finally {
       type.head = head;
+      await index.close();
+    }
+  });
+
+  it('ranks, and puts together, no more rows than are told', async () => {
+    const index = await made('cosine', true);
+    const asked: [ranks: number, from: number, to: number][] = [];
+    const own = index.query.bind(index);
+    index.query = (query) => {
+      const { request, offset, end } = query as unknown as { request: { k: number }; offset: number; end: number };
+      asked.push([request.k, offset, end]);
+      return own(query);
+    };
+    try {
+      const search = new FunnelSearch({ source: embeddedSource(index) });
+      for (const request of [
+        {},
+        { mode: 'exact' as const },
+        { params: { exact: true } },
+        { params: { probes: 2 } },
+        { offset: 20, maxDepth: 50 },
+        { offset: 20, maxDepth: 50, mode: 'exact' as const },
+        { offset: 20, maxDepth: 50, scoreThreshold: 0 },
+      ]) {
+        await search.query({ vector: vectorOf(1), limit: 10, ...request });
+      }
+      const best = [10, 0, 10];
+      const page = [50, 20, 30];
+      assert.deepEqual(
+        asked,
+        [best, best, best, best, page, page, [50, 0, 50]],
+        'a threshold looks at the pages before',
+      );
+    } finally {
       await index.close();
     }
   });
