@@ -64,12 +64,20 @@ export async function guarded<T>(
   }
 }
 
+const endless = new WeakSet<AbortSignal>();
+
+/** Whether somebody may end the call of a signal: a client that listens to one in vain takes microseconds for it. */
+export function mayEnd(signal: AbortSignal): boolean {
+  return !endless.has(signal);
+}
+
 /** A call that nobody ends has nothing to race with. */
 async function unlimited<T>(
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
   classify: (error: unknown) => FunnelError,
 ): Promise<T> {
+  endless.add(signal);
   try {
     return await work(signal);
   } catch (error) {

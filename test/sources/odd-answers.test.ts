@@ -99,6 +99,39 @@ for (const decode of ['fast', 'client'] as const) {
 /** A message without fields, and one with an empty `result`. An empty list is no field of a message: such searches found nothing. */
 const MESSAGES = { nothing: new Uint8Array(0), 'an empty result': Uint8Array.of(0x0a, 0) };
 
+const record = (tag: number, bytes: readonly number[]) => [tag, bytes.length, ...bytes];
+/** A score of 1 and nothing else. */
+const BARE = [0x1d, 0, 0, 0x80, 0x3f];
+/** A time, which is in every answer. */
+const timeIn = (tag: number) => [tag, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f];
+/** Answers of a point that has no id, by the call. */
+const NAMELESS: Record<string, number[]> = {
+  query: [...record(0x0a, BARE), ...timeIn(0x11)],
+  queryBatch: [...record(0x0a, record(0x0a, BARE)), ...record(0x0a, record(0x0a, BARE)), ...timeIn(0x11)],
+  retrieve: [...record(0x0a, []), ...timeIn(0x11)],
+  scroll: [...record(0x12, []), ...timeIn(0x19)],
+};
+
+test('Qdrant over gRPC, a point without an id', async () => {
+  const node = await opened(grpcNode());
+  const wrong: string[] = [];
+  for (const decode of ['fast', 'client'] as const) {
+    for (const [name, read] of Object.entries(READS)) {
+      const call = callOf(name);
+      const instead = NAMELESS[call];
+      if (instead === undefined) continue;
+      const source = qdrantSource(node.client, { ...names, decode });
+      await source.info();
+      await read(source); // the first answer of all is the client's to decode
+      node.manner = (now): Manner => (now === call ? { instead: Uint8Array.from(instead) } : 'answers');
+      const found = await failing(source, read, /^BAD_RESPONSE$/);
+      if (found !== undefined) wrong.push(`${name}, ${decode}: ${found}`);
+      node.manner = () => 'answers';
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
 test('Qdrant over gRPC', async () => {
   const node = await opened(grpcNode());
   for (const decode of ['fast', 'client'] as const) {

@@ -1,4 +1,5 @@
 /** A Qdrant collection as a place for rows: named vectors `head` and `full`, or those that the command line names. */
+import { guarded } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id, Metric } from '../../core/types.js';
 import { uuidOf } from '../../core/validate.js';
@@ -30,7 +31,10 @@ type Package = typeof import('@qdrant/js-client-rest');
 type Client = InstanceType<Package['QdrantClient']>;
 
 const USUAL: NamedVectors = { head: 'head', full: 'full' };
+/** Milliseconds for what a server answers at once. */
 const ASKED_MS = 30_000;
+/** Milliseconds for any other call: the client's own limit is five minutes. */
+const CALL_MS = 120_000;
 const DISTANCES = { cosine: 'Cosine', dot: 'Dot', euclid: 'Euclid' } as const satisfies Record<Metric, string>;
 
 /** @param url of the REST interface; the key is in QDRANT_API_KEY */
@@ -60,14 +64,15 @@ export class QdrantPlace implements Place {
     if (this.#client === undefined) {
       const { QdrantClient } = await load<Package>('@qdrant/js-client-rest');
       const apiKey = this.env['QDRANT_API_KEY'];
-      this.#client = new QdrantClient({ url: this.url, checkCompatibility: false, ...(apiKey && { apiKey }) });
+      const options = { url: this.url, checkCompatibility: false, timeout: CALL_MS };
+      this.#client = new QdrantClient({ ...options, ...(apiKey && { apiKey }) });
     }
     return this.#client;
   }
 
   async rows(): Promise<number | undefined> {
     const client = await this.#connect();
-    return asked(client, this.label, async () => {
+    return soon(client, this.label, async () => {
       const answer = (await client.collectionExists(this.collection)) as { exists?: unknown } | null;
       if (typeof answer?.exists !== 'boolean') {
         throw expected('BAD_RESPONSE', 'whether it is there', `what is told of ${this.label}`, answer);
@@ -116,9 +121,7 @@ export class QdrantPlace implements Place {
   /** As the command line has them, or the state; else those of ingest, where they are there; else the only one. */
   async #names(client: Client, known: NamedVectors | undefined): Promise<NamedVectors> {
     if (this.vectors ?? known) return (this.vectors ?? known)!;
-    const { dense } = await asked(client, this.label, () =>
-      restDriver(client).vectors(this.collection, AbortSignal.timeout(ASKED_MS)),
-    );
+    const { dense } = await soon(client, this.label, (signal) => restDriver(client).vectors(this.collection, signal));
     if (dense.has(USUAL.head) && dense.has(USUAL.full)) return USUAL;
     const dims = new Map([...dense].filter(([, { multi }]) => !multi).map(([name, { dim }]) => [name, dim]));
     if (dims.size > 1) {
@@ -199,7 +202,7 @@ class QdrantWriter implements StoreWriter {
 
   async count(): Promise<number> {
     const { client, label } = this;
-    return asked(client, label, () => countOf(client, this.collection));
+    return soon(client, label, () => countOf(client, this.collection));
   }
 
   async close(): Promise<void> {}
@@ -217,9 +220,15 @@ function inPoints<T>({ head: headName, full: fullName }: NamedVectors, head: T, 
 }
 
 async function asked<T>(client: Client, label: string, call: () => Promise<T>): Promise<T> {
+  const began = performance.now();
   try {
     return await call();
   } catch (error) {
-    throw error instanceof FunnelError ? error : restDriver(client).classify(error, label);
+    throw error instanceof FunnelError ? error : restDriver(client).classify(error, label, performance.now() - began);
   }
+}
+
+/** A question, which a server that hangs may not keep a command waiting with. */
+function soon<T>(client: Client, label: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return guarded(label, { timeout: ASKED_MS }, call, (error) => restDriver(client).classify(error, label));
 }

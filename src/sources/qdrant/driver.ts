@@ -144,7 +144,7 @@ export function rateLimited(where: string, reason: string, after: number | undef
  * @param ms that the call took
  */
 export function tooLate(where: string, ms: number | undefined, cause: unknown): FunnelError {
-  const within = ms === undefined ? '' : ` within ${Math.round(ms)} ms,`;
+  const within = ms === undefined ? ' within' : ` within ${Math.round(ms)} ms,`;
   return new FunnelError(
     'TIMEOUT',
     `${where} gave no answer${within} the client's own timeout: set timeout, of the source or of the request, or the client's`,

@@ -89,8 +89,12 @@ export function pointsOf(response: unknown, depth = 0): readonly unknown[] {
   throw expected('BAD_RESPONSE', what, 'fromQdrant', response);
 }
 
-/** The ids as numbers, bigints or strings, exact: of one kind, or integers and UUIDs. */
-export function qdrantIds(points: readonly AnyPoint[]): Id[] {
+/**
+ * The ids as numbers, bigints or strings, exact: of one kind, or integers and UUIDs.
+ *
+ * @param source that answered; undefined for points that a caller brought
+ */
+export function qdrantIds(points: readonly AnyPoint[], source?: string): Id[] {
   const ids: Id[] = new Array(points.length);
   let numbers = false;
   let strings = false;
@@ -100,7 +104,8 @@ export function qdrantIds(points: readonly AnyPoint[]): Id[] {
     if (typeof id === 'string') strings = true;
     else if (typeof id === 'bigint') bigints = true;
     else if (typeof id !== 'number') {
-      throw expected('BAD_ID', 'a number or UUID', `the id of row ${i}`, id);
+      if (source === undefined) throw expected('BAD_ID', 'a number or UUID', `the id of row ${i}`, id);
+      throw expected('BAD_RESPONSE', 'a number or UUID', `the id of row ${i} of ${source}`, id);
     } else if (!Number.isSafeInteger(id)) {
       throw new FunnelError(
         'BAD_ID',

@@ -1,6 +1,6 @@
 /** Qdrant over @qdrant/js-client-grpc. */
 
-import { messageOf, reachReason, socketCode } from '../../core/call.js';
+import { mayEnd, messageOf, reachReason, socketCode } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import type { SearchParams } from '../../query/source/source.js';
@@ -60,7 +60,7 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
 
     async query(request, signal, fast) {
       const { query } = client.api('points') as { query: Call };
-      const call = () => query(withCall(queryPoints(request), request.scope), { signal });
+      const call = () => query(withCall(queryPoints(request), request.scope), mayEnd(signal) ? { signal } : {});
       if (fast) raw ??= findRawQueries(client, 'query', 'qdrant.QueryResponse');
       const queries = fast ? await raw : undefined;
       signal.throwIfAborted();
@@ -79,7 +79,7 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const collectionName = requests[0]!.collection;
       if (typeof queryBatch !== 'function') return undefined;
       const batch = withCall({ collectionName, queryPoints: requests.map(queryPoints) }, requests[0]!.scope);
-      const call = () => queryBatch(batch, { signal });
+      const call = () => queryBatch(batch, mayEnd(signal) ? { signal } : {});
       if (fast) rawBatch ??= findRawQueries(client, 'queryBatch', 'qdrant.QueryBatchResponse');
       const queries = fast ? await rawBatch : undefined;
       signal.throwIfAborted();
@@ -196,7 +196,8 @@ function withCall(message: object, scope: QdrantScope | undefined): object {
 /** A key without a value is none to the client. */
 function queryPoints(request: QdrantQuery): object {
   const { collection: collectionName, params, exact, offset, scope, using, limit, filter, prefetch } = request;
-  const { withPayload, withVectors } = selectors(request);
+  const { withPayload, lifts } = request;
+  const parts = withPayload !== false || lifts.length > 0 ? selectors(request) : undefined;
   const message = {
     collectionName,
     prefetch: prefetch && [stageMessage(prefetch)],
@@ -206,8 +207,9 @@ function queryPoints(request: QdrantQuery): object {
     offset: offset ? BigInt(offset) : undefined,
     filter,
     params: exact ? { ...(params as object), exact: true } : params,
-    withPayload,
-    withVectors,
+    // A search that says nothing of them is answered ids and scores.
+    withPayload: parts?.withPayload,
+    withVectors: parts?.withVectors,
   };
   return scope?.shardKey === undefined ? message : { ...message, ...grpcShards(scope) };
 }

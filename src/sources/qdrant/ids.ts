@@ -33,9 +33,9 @@ export function qdrantId(id: Id, integers: 'number' | 'bigint', where: string): 
   return own;
 }
 
-/** The ids of points that came. @throws FunnelError BAD_ID: one beyond 2^53 − 1 over REST */
+/** The ids of points that came. @throws FunnelError BAD_ID: one beyond 2^53 − 1 over REST; BAD_RESPONSE: a point has none */
 export function idsIn(points: readonly AnyPoint[], integers: 'number' | 'bigint', source: string): Id[] {
-  const ids = qdrantIds(points);
+  const ids = qdrantIds(points, source);
   const big = integers === 'number' ? ids.findIndex((id) => typeof id === 'bigint') : -1;
   if (big < 0) return ids;
   // Read exactly, by Node 22; refused all the same, for a source has one kind of id on every Node.

@@ -72,7 +72,7 @@ export async function readQdrantFacts(
     );
   }
   const point = await driver.somePoint(collection, signal, scope);
-  const idKind: IdKind = point && typeof qdrantIds([point])[0] === 'string' ? 'string' : driver.idKind;
+  const idKind: IdKind = point && typeof qdrantIds([point], source)[0] === 'string' ? 'string' : driver.idKind;
   const { strict = LENIENT } = vectors;
   const most = Number.isFinite(strict.rows) && { mostCandidates: strict.rows };
   const named = (name: string, { datatype, distance }: Omit<StoredVector, 'name'>) => ({ name, datatype, distance });
