@@ -3,8 +3,8 @@
  * from 260,000 entries on; here no Map has many of them.
  */
 
-/** More keys are spread over so many Maps. */
-const MOST = 16_384;
+/** More keys are spread over so many Maps, which takes some milliseconds; who goes through them takes longer than for one. */
+const MOST = 65_536;
 const PARTS = 256;
 /** Neighbours among whole numbers share a Map: rows come in their order, and what is near is in the processor's cache. */
 const NEIGHBOUR_BITS = 12;
@@ -48,8 +48,9 @@ export class LargeMap<K extends string | number | bigint | boolean, V> {
   }
 
   /** Likewise. */
-  *[Symbol.iterator](): Iterator<[K, V]> {
-    for (const part of this.#parts) for (const entry of part) yield entry;
+  [Symbol.iterator](): Iterator<[K, V]> {
+    const [first] = this.#parts;
+    return this.#parts.length === 1 ? first!.entries() : entriesOf(this.#parts);
   }
 
   #partOf(key: K): Map<K, V> {
@@ -62,6 +63,10 @@ export class LargeMap<K extends string | number | bigint | boolean, V> {
     this.#parts = Array.from({ length: PARTS }, () => new Map());
     for (const [key, value] of all) this.#partOf(key).set(key, value);
   }
+}
+
+function* entriesOf<K, V>(parts: readonly Map<K, V>[]): Generator<[K, V]> {
+  for (const part of parts) for (const entry of part) yield entry;
 }
 
 function placeOf(key: string | number | bigint | boolean): number {
