@@ -166,11 +166,13 @@ describe('the files of the packed package', () => {
     const entries = [
       ...['index', 'wasm', 'store/index', 'tune/index', 'train/index', 'files/index', 'vectors/index', 'kernels/index'],
       ...['fuse/index', 'sources/index', 'sources/qdrant/index', 'sources/milvus/index', 'adapters/mastra/index'],
+      ...['embed/index', 'conformance/index', 'adapters/ai-sdk/index', 'adapters/langchain/index'],
     ];
     const external = [
       'node:*',
       '*.wasm',
       '@mastra/*',
+      '@langchain/*',
       'lmdb',
       'hyparquet*',
       'csv-parse*',
