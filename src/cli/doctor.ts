@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeS
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { missingPackage, PACKAGES, type PackageName } from '../core/packages.js';
+import type { PackageName } from '../core/packages.js';
 import { VERSION } from '../core/version.js';
 import type { ModelOptions } from './model.js';
 import { versionOf, whyNot } from './packages.js';
@@ -11,6 +11,7 @@ import { bytes } from './text.js';
 
 // The files for `require`, which loads them in two thirds of the time.
 const required = createRequire(import.meta.url);
+const { missingPackage, PACKAGES } = required('../../cjs/core/packages.js') as typeof import('../core/packages.js');
 const { usableThreads } = required('../../cjs/core/threads.js') as typeof import('../core/threads.js');
 const { activeKernels, getKernels, kernelsReport, listKernels } = required(
   '../../cjs/kernels/load.js',

@@ -1,6 +1,4 @@
 /** How a command ends: exit codes, and errors as people and as programs read them. */
-import { FunnelError } from '../core/errors.js';
-
 export const EXIT = {
   ok: 0,
   /** The command could not do what was asked. */
@@ -45,10 +43,14 @@ export function errorAsJson(error: unknown): { error: { code: string; message: s
   return { error: { code: codeOf(error), message: messageOf(error) } };
 }
 
+/** By its name: the class has a copy in each build of the package, and its file would be most that --version and doctor load. */
+function isOfLibrary(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'FunnelError';
+}
+
 /** For people: what went wrong, without a stack; errors of our own making alone are bugs, and show theirs. */
 export function errorAsText(error: unknown): string {
-  if (error instanceof FunnelError || error instanceof UsageError || error instanceof Interrupted)
-    return messageOf(error);
+  if (isOfLibrary(error) || error instanceof UsageError || error instanceof Interrupted) return messageOf(error);
   if (error instanceof Error && 'code' in error) return error.message; // the system's
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
@@ -61,6 +63,6 @@ function codeOf(error: unknown): string {
 }
 
 function messageOf(error: unknown): string {
-  if (error instanceof FunnelError) return asCommand(error.message);
+  if (isOfLibrary(error)) return asCommand(error.message);
   return error instanceof Error ? error.message : String(error);
 }

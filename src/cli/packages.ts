@@ -1,5 +1,5 @@
 /** The optional packages as they are installed: versions, and which do not work. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { PackageName } from '../core/packages.js';
@@ -18,10 +18,12 @@ export function whyNot(
 }
 
 const require = createRequire(import.meta.url);
+/** Those that are there: a look into each of the others is an error to throw, for every package. */
+const folders = (require.resolve.paths('any') ?? []).filter((folder) => existsSync(folder));
 
 /** The version that would be loaded; undefined where the package is not installed. */
 export function versionOf(name: PackageName): string | undefined {
-  for (const folder of require.resolve.paths(name) ?? []) {
+  for (const folder of folders) {
     try {
       return (JSON.parse(readFileSync(join(folder, name, 'package.json'), 'utf8')) as { version: string }).version;
     } catch {

@@ -1,5 +1,5 @@
-/** One call to a database: its deadline, the caller's signal, and errors as FunnelErrors. */
-import { expected, FunnelError } from './errors.js';
+/** One call to a database: its deadline, the caller's signal, and errors as FunnelErrors; likewise the start of a thread. */
+import { expected, FunnelError, type FunnelErrorCode } from './errors.js';
 import { isError } from './realm.js';
 
 /** Limits of a call. */
@@ -191,4 +191,17 @@ export function messageOf(error: unknown): string {
     if (typeof message === 'string') return message;
   }
   return String(error);
+}
+
+/** A new thread. @throws FunnelError of that code, where none may start */
+export function startThread<Thread>(make: () => Thread, code: FunnelErrorCode, otherwise = ''): Thread {
+  try {
+    return make();
+  } catch (cause) {
+    const denied = (cause as { code?: unknown } | null)?.code === 'ERR_ACCESS_DENIED';
+    const why = denied ? '--permission without --allow-worker' : messageOf(cause);
+    const remedy = denied ? `: start Node.js with --allow-worker${otherwise && `, ${otherwise}`}` : '';
+    const told = `Expected a process that may start threads but received ${why}${remedy}`;
+    throw new FunnelError(code, told, { cause });
+  }
 }

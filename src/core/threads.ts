@@ -1,25 +1,10 @@
 /** Threads: how many this process may keep busy, and the end of one. */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { messageOf } from './call.js';
-import { FunnelError, type FunnelErrorCode } from './errors.js';
 
 /** The processors of its affinity mask, no more than the quota of its cgroup; at least 1. */
 export function usableThreads(): number {
   return Math.max(1, Math.min(os.availableParallelism(), Math.ceil(cgroupQuota())));
-}
-
-/** A new thread. @throws FunnelError of that code, where none may start */
-export function startThread<Thread>(make: () => Thread, code: FunnelErrorCode, otherwise = ''): Thread {
-  try {
-    return make();
-  } catch (cause) {
-    const denied = (cause as { code?: unknown } | null)?.code === 'ERR_ACCESS_DENIED';
-    const why = denied ? '--permission without --allow-worker' : messageOf(cause);
-    const remedy = denied ? `: start Node.js with --allow-worker${otherwise && `, ${otherwise}`}` : '';
-    const told = `Expected a process that may start threads but received ${why}${remedy}`;
-    throw new FunnelError(code, told, { cause });
-  }
 }
 
 /** Ends the thread whose port it is, once nothing keeps it. */

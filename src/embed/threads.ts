@@ -3,9 +3,9 @@
  * They keep the process alive only while work is pending.
  */
 import { Worker } from 'node:worker_threads';
+import { startThread } from '../core/call.js';
 import { FunnelError } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
-import { startThread } from '../core/threads.js';
 import {
   type EmbedResult,
   type EmbedTask,

@@ -5,6 +5,7 @@
 // By its default export: webpack makes `createRequire` undefined where it is imported by name.
 import nodeModule from 'node:module';
 import type { Worker } from 'node:worker_threads';
+import { startThread } from '../core/call.js';
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
 import { isSharedMemory } from '../core/shared.js';
@@ -89,16 +90,14 @@ function send(file: string, request: OffloadRequest, transfers: ArrayBuffer[]): 
 
 function start(file: string): Worker {
   const own = pending;
-  let started: Worker;
-  try {
+  const make = (): Worker => {
     // Loaded now: it takes milliseconds, and most programs start no such thread.
     const load = nodeModule.createRequire(process.execPath);
     const threads = load('node:worker_threads') as typeof import('node:worker_threads');
     // No flags of the process: some of them (--input-type, --test) make no sense for a file run by a worker.
-    started = new threads.Worker(file, { execArgv: [], name: 'funnelvec' });
-  } catch (cause) {
-    throw new FunnelError('KERNELS_UNAVAILABLE', 'The worker thread of the kernels cannot start', { cause });
-  }
+    return new threads.Worker(file, { execArgv: [], name: 'funnelvec' });
+  };
+  const started = startThread(make, 'KERNELS_UNAVAILABLE', 'or make the call that is not Async');
   started.on('message', (posted: OffloadReply) => {
     const reply = fromPost(posted);
     const waiting = own.get(reply.id);

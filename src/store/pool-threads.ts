@@ -4,10 +4,11 @@
  * threads that build as well: these look for them between the slices of a job (pool-worker.ts).
  */
 import { Worker } from 'node:worker_threads';
+import { startThread } from '../core/call.js';
 import { COLLECTED_EACH, freed, onFreed, sharedCounted } from '../core/collection.js';
 import { FunnelError } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
-import { startThread, usableThreads } from '../core/threads.js';
+import { usableThreads } from '../core/threads.js';
 import { fromPost, toPost } from '../kernels/post.js';
 import { nativeFiles } from './files/native.js';
 import { type Manners, newManners, nobodyBuilds, searchesHere, wake } from './pool-manners.js';

@@ -4,12 +4,14 @@
  * needed.
  */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { BUNDLERS, bundlers, imageOfDisk, project } from './bundles.js';
+import { NEEDS_NODE } from './programs.js';
 
 /** Bytes, gzipped, of the funnel on WASM in a bundle. */
 const MAX_FUNNEL = 25_000;
@@ -31,6 +33,7 @@ const WEB = {
   structuredClone,
   TextDecoder,
   TextEncoder,
+  URL,
 };
 
 /** A page that is not cross-origin isolated. */
@@ -41,6 +44,7 @@ const { load, missing } = await bundlers();
 interface Answer {
   answers: unknown;
   kernels?: string;
+  refused?: unknown;
 }
 
 describe('bundles for browsers', { skip: missing ?? false, timeout: 300_000 }, () => {
@@ -81,6 +85,25 @@ describe('bundles for browsers', { skip: missing ?? false, timeout: 300_000 }, (
       }
     });
   }
+
+  it('of funnelvec/embed have models of others, and say that a model on this machine needs Node.js', async () => {
+    const { run } = await import(pathToFileURL(join(home, 'embed.mjs')).href);
+    const { answers, refused } = await runBare(await BUNDLERS['esbuild']!(load!, home, 'embed'), {});
+    assert.deepEqual(answers, JSON.parse(JSON.stringify((await run()).answers)));
+    assert.deepEqual(refused, ['FunnelError', 'UNSUPPORTED', NEEDS_NODE]);
+  });
+
+  it('of entries beside the index hold nothing of Node.js', async () => {
+    for (const entry of ['vectors', 'fuse', 'kernels', 'source', 'ai-sdk', 'embed']) {
+      writeFileSync(
+        join(home, 'entry.start.mjs'),
+        `import * as all from 'funnelvec/${entry}'; globalThis.answer = Object.keys(all);`,
+      );
+      const text = await BUNDLERS['esbuild']!(load!, home, 'entry');
+      assert.doesNotMatch(text, /["']node:/, entry);
+      assert.ok(((await runBare(text, {})) as unknown as string[]).length > 0, entry);
+    }
+  });
 
   it(`of the funnel on WASM have at most ${MAX_FUNNEL / 1000} kB, gzipped`, async () => {
     const { length } = gzipSync(await BUNDLERS['esbuild']!(load!, home, 'wasm'), { level: 9 });

@@ -15,6 +15,11 @@ export function numbers(count, seed) {
 }
 `;
 
+/** Embedder.load() says this where files of models are not. */
+export const NEEDS_NODE =
+  "Expected Node.js for Embedder.load(), which reads a model's files: embedderOf(embedEndpoint({ url, model }), { name }) " +
+  'asks a server here';
+
 export const PROGRAMS: Record<string, string> = {
   'numbers.mjs': NUMBERS,
   'store.mjs': STORE,
@@ -63,13 +68,39 @@ export async function run() {
 }
 `,
 
+  /** Models of others embed anywhere; one on this machine says that it needs Node.js. */
+  'embed.mjs': `
+import { Embedder, embedderOf, embedEndpoint, presets } from 'funnelvec/embed';
+
+const codeOf = async (call) => {
+  try {
+    return (await call()) && 'none';
+  } catch (error) {
+    return error.code ?? String(error);
+  }
+};
+
+export async function run() {
+  const embedder = await embedderOf((texts) => texts.map((text) => [text.length, 1, 0, 0]), { name: 'lengths', matryoshkaDims: [2] });
+  const answers = {
+    vectors: [...(await embedder.embed(['a', 'bcd']))],
+    dims: [embedder.dim, ...embedder.matryoshkaDims],
+    endpoint: [typeof embedEndpoint({ url: 'https://models.example/v1', model: 'm' }), await codeOf(() => embedEndpoint({ url: 'ftp://models', model: 'm' }))],
+    presets: Object.keys(presets),
+  };
+  const refused = await Embedder.load({ path: 'model' }).then(() => undefined, ({ name, code, message }) => [name, code, message]);
+  return { answers, refused };
+}
+`,
+
   'all.mjs': `
 import { run as main } from './main.mjs';
 import { run as store } from './store.mjs';
+import { run as embed } from './embed.mjs';
 
 export async function run(image) {
   const { kernels, ...answers } = await main();
-  return { answers: [answers, (await store(image)).answers], kernels };
+  return { answers: [answers, (await store(image)).answers, (await embed()).answers], kernels };
 }
 `,
 
@@ -134,10 +165,42 @@ export const WORKERD = `
 import { run as main } from './main.mjs';
 import { run as wasm } from './wasm.mjs';
 import { run as store } from './store.mjs';
-const programs = { main, wasm, store };
+import { run as embed } from './embed.mjs';
+const programs = { main, wasm, store, embed };
 export default {
   async fetch(request) {
     return Response.json(await programs[new URL(request.url).pathname.slice(1)]());
+  },
+};
+`;
+
+/** A module of workerd that imports what else there is, with the flag nodejs_compat alone, and does a call that cannot succeed. */
+export const WORKERD_NODE = `
+import { Embedder } from 'funnelvec/embed';
+import { readRows } from 'funnelvec/files';
+import { milvusSource } from 'funnelvec/milvus';
+import { qdrantSource } from 'funnelvec/qdrant';
+import { evaluate } from 'funnelvec/train';
+import { tune } from 'funnelvec/tune';
+const calls = {
+  embed: () => Embedder.load({ path: 'model' }),
+  files: () => readRows('rows.jsonl').next(),
+  milvus: () => milvusSource({}, { collection: 'rows' }),
+  qdrant: () => qdrantSource({}, { collection: 'rows' }),
+  train: () => evaluate({}),
+  tune: () => tune({}),
+};
+const refusalOf = async (call) => {
+  try {
+    await call();
+  } catch ({ name, code }) {
+    return [name, code];
+  }
+};
+export default {
+  async fetch() {
+    const refusals = await Promise.all(Object.values(calls).map(refusalOf));
+    return Response.json(Object.fromEntries(Object.keys(calls).map((entry, i) => [entry, refusals[i]])));
   },
 };
 `;

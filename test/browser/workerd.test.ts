@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { bundlers, project } from './bundles.js';
-import { WORKERD } from './programs.js';
+import { NEEDS_NODE, WORKERD, WORKERD_NODE } from './programs.js';
 
 const { load, missing } = await bundlers();
 const { binary, why } = await workerd();
@@ -37,57 +37,67 @@ async function freePort(): Promise<number> {
 
 describe('in workerd', { skip: why ?? missing ?? false, timeout: 120_000 }, () => {
   const { home, remove } = project();
+  const servers: ReturnType<typeof spawn>[] = [];
   let address: string;
-  let child: ReturnType<typeof spawn>;
 
   before(async () => {
-    writeFileSync(join(home, 'edge.mjs'), WORKERD);
-    const { warnings } = await load!('esbuild').build({
-      absWorkingDir: home,
-      entryPoints: ['edge.mjs'],
-      bundle: true,
-      format: 'esm',
-      conditions: ['workerd'],
-      loader: { '.wasm': 'copy' },
-      assetNames: '[name]',
-      outdir: 'edge',
-      logLevel: 'silent',
-    });
-    assert.deepEqual(warnings, []);
-    const port = await freePort();
-    const modules = readdirSync(join(home, 'edge')).map((file) => {
-      return `(name = "${file}", ${file.endsWith('.wasm') ? 'wasm' : 'esModule'} = embed "${file}")`;
-    });
-    modules.sort((a, b) => Number(b.includes('edge.js')) - Number(a.includes('edge.js'))); // the first is the program
-    writeFileSync(
-      join(home, 'edge', 'config.capnp'),
-      `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [(name = "main", worker = .program)],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
-);
-const program :Workerd.Worker = (modules = [${modules.join(', ')}], compatibilityDate = "2026-01-01");
-`,
-    );
-    child = spawn(binary!, ['serve', 'config.capnp'], { cwd: join(home, 'edge'), stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    child.stderr!.on('data', (text) => (said += text));
-    address = `http://127.0.0.1:${port}`;
-    for (const end = performance.now() + 30_000; ; ) {
-      const answer = await fetch(`${address}/wasm`).catch(() => undefined);
-      if (answer !== undefined) break;
-      if (child.exitCode !== null || performance.now() > end) throw new Error(`workerd does not answer: ${said}`);
-      await new Promise((done) => setTimeout(done, 50));
-    }
+    address = await served('edge', WORKERD, '');
   });
 
   after(async () => {
-    if (child !== undefined && child.exitCode === null) {
+    for (const child of servers) {
+      if (child.exitCode !== null) continue;
       child.kill();
       await once(child, 'exit');
     }
     remove();
   });
+
+  /** Bundles a program and has workerd serve it; the address. */
+  async function served(name: string, text: string, flags: string, external: string[] = []): Promise<string> {
+    writeFileSync(join(home, `${name}.mjs`), text);
+    const { warnings } = await load!('esbuild').build({
+      absWorkingDir: home,
+      entryPoints: [`${name}.mjs`],
+      bundle: true,
+      format: 'esm',
+      conditions: ['workerd'],
+      external,
+      loader: { '.wasm': 'copy' },
+      assetNames: '[name]',
+      outdir: name,
+      logLevel: 'silent',
+    });
+    assert.deepEqual(warnings, []);
+    const port = await freePort();
+    const folder = join(home, name);
+    const modules = readdirSync(folder).map((file) => {
+      return `(name = "${file}", ${file.endsWith('.wasm') ? 'wasm' : 'esModule'} = embed "${file}")`;
+    });
+    // The first is the program.
+    modules.sort((a, b) => Number(b.includes(`"${name}.js"`)) - Number(a.includes(`"${name}.js"`)));
+    writeFileSync(
+      join(folder, 'config.capnp'),
+      `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .program)],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+);
+const program :Workerd.Worker = (modules = [${modules.join(', ')}], compatibilityDate = "2026-01-01"${flags});
+`,
+    );
+    const child = spawn(binary!, ['serve', 'config.capnp'], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    servers.push(child);
+    let said = '';
+    child.stderr!.on('data', (text) => (said += text));
+    const place = `http://127.0.0.1:${port}`;
+    for (const end = performance.now() + 30_000; ; ) {
+      const answer = await fetch(`${place}/wasm`).catch(() => undefined);
+      if (answer !== undefined) return place;
+      if (child.exitCode !== null || performance.now() > end) throw new Error(`workerd does not answer: ${said}`);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
 
   for (const name of ['main', 'wasm', 'store']) {
     it(`program ${name} has the bits of Node.js, on WASM`, async () => {
@@ -98,4 +108,23 @@ const program :Workerd.Worker = (modules = [${modules.join(', ')}], compatibilit
       if (name !== 'wasm') assert.equal(answer.kernels, 'wasm');
     });
   }
+
+  it('funnelvec/embed has models of others, and says that a model on this machine needs Node.js', async () => {
+    const { run } = await import(pathToFileURL(join(home, 'embed.mjs')).href);
+    const { answers, refused } = (await (await fetch(`${address}/embed`)).json()) as Record<string, unknown>;
+    assert.deepEqual(answers, JSON.parse(JSON.stringify((await run()).answers)));
+    assert.deepEqual(refused, ['FunnelError', 'UNSUPPORTED', NEEDS_NODE]);
+  });
+
+  it('what else needs Node.js is imported with nodejs_compat, and refuses by typed errors', async () => {
+    const external = ['node:*', 'hyparquet*', 'csv-parse*', 'apache-arrow', 'h5wasm*', 'uplot*'];
+    external.push('better-sqlite3', 'libsql', 'sqlite-vec', 'lz4-napi');
+    const place = await served('node', WORKERD_NODE, ', compatibilityFlags = ["nodejs_compat"]', external);
+    assert.deepEqual(await (await fetch(place)).json(), {
+      embed: ['FunnelError', 'UNSUPPORTED'],
+      ...Object.fromEntries(
+        ['files', 'milvus', 'qdrant', 'train', 'tune'].map((name) => [name, ['FunnelError', 'BAD_ARGUMENT']]),
+      ),
+    });
+  });
 });

@@ -81,7 +81,15 @@ describe('the files of the packed package', () => {
     }
   });
 
-  it('are few that doctor loads, the store not among them', () => {
+  it('are few that --version and doctor load, the store not among them', () => {
+    // ES modules; doctor requires the library's.
+    for (const [name, most] of [
+      ['main', 3],
+      ['doctor', 4],
+    ] as const) {
+      const { size } = loadedWith(join(esm, 'cli', `${name}.js`));
+      assert.ok(size > 1 && size <= most, `${name}: ${size}`);
+    }
     const cli = join(esm, 'cli', 'main.js');
     const told =
       'import m from "node:module";process.on("exit",()=>process.stderr.write(Object.keys(m._cache).join("\\n")))';
@@ -166,11 +174,13 @@ describe('the files of the packed package', () => {
     const entries = [
       ...['index', 'wasm', 'store/index', 'tune/index', 'train/index', 'files/index', 'vectors/index', 'kernels/index'],
       ...['fuse/index', 'sources/index', 'sources/qdrant/index', 'sources/milvus/index', 'adapters/mastra/index'],
+      ...['embed/index', 'conformance/index', 'adapters/ai-sdk/index', 'adapters/langchain/index'],
     ];
     const external = [
       'node:*',
       '*.wasm',
       '@mastra/*',
+      '@langchain/*',
       'lmdb',
       'hyparquet*',
       'csv-parse*',

@@ -10,6 +10,7 @@ import { FunnelIndex } from 'funnelvec/store';
 const FLAGS = ['--permission', '--experimental-permission'].find((one) => process.allowedNodeEnvironmentFlags.has(one));
 
 const PROGRAM = `
+import { funnel, funnelAsync, useKernels } from 'funnelvec';
 import { FunnelIndex } from 'funnelvec/store';
 const path = process.argv[1];
 const told = {};
@@ -32,6 +33,12 @@ await tell('read', async () => {
   const index = await FunnelIndex.open(path, { readOnly: true });
   return index.querySync({ vector }).hits.length;
 });
+// Enough for a thread of its own.
+useKernels('wasm');
+const many = { vectors: new Float32Array(40_000 * 64).fill(1), dim: 64 };
+const request = [many, many.vectors.subarray(0, 64), { scales: [64], keep: 1, limit: 1 }];
+await tell('funnel async', async () => (await funnelAsync(...request)).length);
+await tell('funnel', () => funnel(...request).length);
 console.log(JSON.stringify(told));
 process.exit(0);
 `;
@@ -57,6 +64,7 @@ describe('under the permission model of Node.js', { skip: FLAGS === undefined &&
   it('an index that would be written is refused each time, and leaves nothing; one that is read works', () => {
     const told = run('--allow-worker');
     assert.deepEqual([told['search'], told['build'], told['sync'], told['read']], [1, 1, 1, 1]);
+    assert.deepEqual([told['funnel async'], told['funnel']], [1, 1]);
     for (const name of ['create full 1', 'create full 2', 'create relaxed 1', 'create relaxed 2', 'open']) {
       const [kind, code, message] = told[name] as string[];
       assert.deepEqual([kind, code], ['FunnelError', 'NOT_WRITABLE'], message);
@@ -67,9 +75,14 @@ describe('under the permission model of Node.js', { skip: FLAGS === undefined &&
 
   it('without --allow-worker what needs threads is refused with the flag by name, and synchronous ones work', () => {
     const told = run();
-    const [kind, code, message] = told['build'] as string[];
-    assert.deepEqual([kind, code], ['FunnelError', 'KERNELS_UNAVAILABLE'], message);
-    assert.match(message!, /--allow-worker.*Sync/);
-    assert.deepEqual([told['sync'], told['read']], [1, 1]);
+    for (const [name, other] of [
+      ['build', /--allow-worker.*Sync/],
+      ['funnel async', /--allow-worker.*not Async/],
+    ] as const) {
+      const [kind, code, message] = told[name] as string[];
+      assert.deepEqual([kind, code], ['FunnelError', 'KERNELS_UNAVAILABLE'], message);
+      assert.match(message!, other);
+    }
+    assert.deepEqual([told['sync'], told['read'], told['funnel']], [1, 1, 1]);
   });
 });
