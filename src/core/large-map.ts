@@ -1,6 +1,6 @@
 /**
  * A Map of as many keys as there are rows. A Map that grows moves all of its entries at once, which keeps the event loop for 20 ms
- * from 260,000 entries on; here no Map has many of them.
+ * from 260,000 entries on; here no Map has many of them. Pages have fewer rows, and a Map (large-map-web.ts).
  */
 
 /** More keys are spread over so many Maps, which takes some milliseconds; who goes through them takes longer than for one. */
