@@ -179,7 +179,7 @@ function chunks(graph) {
   const byPages = marked(IN_PAGES, true);
   const byEdge = marked(ON_EDGE, true);
   const pagesOf = (name) => [byPages, byEdge].findIndex((by) => by(name).includes('1'));
-  // What one file that stays alone imports, and no other, is written into that file.
+  // A module that one file alone imports, which stays a file, is written into that file.
   const isPartOfAlone = (name) => {
     const importers = [...nodes.keys()].filter((one) => importsOf(nodes.get(one)).has(name));
     return importers.length === 1 && alone.has(importers[0]) && !isHost(name) && inCjs(name) === inCjs(importers[0]);

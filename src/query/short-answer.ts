@@ -133,7 +133,7 @@ function resultOf(
   const { stages, metric } = resolvePlan(plan, count, depth, memory);
   const first = told.length > 0 ? told[0]!.index : 0;
   const end = first + told.length;
-  // Rows that went while they were searched are found, and no hits.
+  // A row that goes while it is searched is found, and is no hit.
   const ranked = Math.min(count, stages.at(-1)!.out, end < to && told.length > 0 ? end : Infinity);
   const { hits, more } = cutHits(told, { first, ranked }, fitted, isDistance(metric));
   const prepared = { matrix: { count }, stages };
