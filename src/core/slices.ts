@@ -29,7 +29,12 @@ export async function inSlices<T>(work: Sliced<T>, check: () => void = () => {})
       if (step.done) return step.value;
     } while (!overdue());
     await othersTurn();
-    check();
+    try {
+      check();
+    } catch (error) {
+      work.return(undefined as never); // ends what the work has begun
+      throw error;
+    }
   }
 }
 

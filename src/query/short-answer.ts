@@ -89,7 +89,8 @@ function placeOf(one: Fitted, info: SourceInfo, { ranker, hasLayouts }: Asking):
 }
 
 async function alone(own: OwnQuery, place: PlacedSearch, asking: Asking): Promise<SearchResult[]> {
-  return [resultOf(place, await own.nearest(nearestRequest(place)), asking)];
+  const request = nearestRequest(place);
+  return [resultOf(place, request, await own.nearest(request), asking)];
 }
 
 async function together(
@@ -98,14 +99,15 @@ async function together(
   asking: Asking,
   others: () => Promise<SearchResult[]>,
 ): Promise<SearchResult[]> {
+  const requests = places.map(nearestRequest);
   let answers: NearestAnswer[];
   try {
-    answers = await own.nearestBatch(places.map(nearestRequest));
+    answers = await own.nearestBatch(requests);
   } catch (error) {
     if (error instanceof FunnelError && MAY_BE_ONES.has(error.code)) return others();
     throw error;
   }
-  return places.map((place, i) => resultOf(place, answers[i]!, asking));
+  return places.map((place, i) => resultOf(place, requests[i]!, answers[i]!, asking));
 }
 
 /** A page is asked for alone, but where a threshold has to see all before it. */
@@ -120,12 +122,19 @@ function nearestRequest({ search, depth: count, limit, candidates }: PlacedSearc
 }
 
 /** The one mapping of the source's answer: its hits are handed on. */
-function resultOf(fitted: PlacedSearch, answer: NearestAnswer, { kernels }: Asking): SearchResult {
+function resultOf(
+  fitted: PlacedSearch,
+  { to }: NearestRequest,
+  answer: NearestAnswer,
+  { kernels }: Asking,
+): SearchResult {
   const { plan, depth } = fitted;
   const { found: count, hits: told } = answer;
   const { stages, metric } = resolvePlan(plan, count, depth, memory);
-  const ranked = Math.min(count, stages.at(-1)!.out);
   const first = told.length > 0 ? told[0]!.index : 0;
+  const end = first + told.length;
+  // A row that goes while it is searched is found, and is no hit.
+  const ranked = Math.min(count, stages.at(-1)!.out, end < to && told.length > 0 ? end : Infinity);
   const { hits, more } = cutHits(told, { first, ranked }, fitted, isDistance(metric));
   const prepared = { matrix: { count }, stages };
   const stats = statsOf({ fitted, answer, prepared, hits: { length: ranked }, funnelMs: 0 }, kernels().name, more);

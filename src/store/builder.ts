@@ -95,21 +95,23 @@ function* encode(
   const reader = new OrdinalReader(rows, ordinals, halfToFloat);
   const encoded = roomFor(codes, plan.coding, total);
   const step = rowsPerJob(total);
+  let isDone = false;
   try {
     for (let from = 0; from < total; from += step) {
       const to = Math.min(total, from + step);
       yield* encodeRange(codes, plan, reader, from, to, encoded);
       onProgress({ phase: 'encode', done: to, total });
     }
-  } catch (error) {
-    dropRoom(encoded);
-    throw error;
+    const sorting = yield* sortByList(encoded, plan);
+    yield* sortPlane(encoded.fullPlane, plan.coding.full, sorting);
+    const finished = yield* finishSegment(codes, plan, encoded, ordinals, live.alive, sorting);
+    const segment = yield* tabled(codes, finished);
+    const built = yield* measured(new Searcher(kernels, codes), segment, rows);
+    isDone = true;
+    return built;
+  } finally {
+    if (!isDone) dropRoom(encoded); // also where nobody goes on with it
   }
-  const sorting = yield* sortByList(encoded, plan);
-  yield* sortPlane(encoded.fullPlane, plan.coding.full, sorting);
-  const finished = yield* finishSegment(codes, plan, encoded, ordinals, live.alive, sorting);
-  const segment = yield* tabled(codes, finished);
-  return yield* measured(new Searcher(kernels, codes), segment, rows);
 }
 
 /**

@@ -33,7 +33,7 @@ export function offerNearest(
         const began = performance.now();
         const asked = askedOf(index, request, name);
         const answer = await index.query(asked.query);
-        return answerOf(index, asked, answer, performance.now() - began);
+        return answerOf(asked, answer, performance.now() - began);
       }),
     nearestBatch: (requests) =>
       guarded(requests[0]!, async () => {
@@ -41,7 +41,7 @@ export function offerNearest(
         const asked = requests.map((request) => askedOf(index, request, name));
         const answers = await index.queryBatch(asked.map(({ query }) => query));
         const ms = (performance.now() - began) / requests.length;
-        return answers.map((answer, i) => answerOf(index, asked[i]!, answer, ms));
+        return answers.map((answer, i) => answerOf(asked[i]!, answer, ms));
       }),
   });
 }
@@ -52,6 +52,8 @@ interface Asked {
   exact: boolean;
   /** Whether ranks before the first that is told are answered, too. */
   whole: boolean;
+  /** Rows of the index when it is asked: some may go before it answers. */
+  rows: number;
 }
 
 /** @throws FunnelError of params */
@@ -72,16 +74,14 @@ function askedOf(index: SearchedIndex, request: NearestRequest, name: string): A
     query: candidatesQuery(vector, index.metric, of, { exact, probes }, only, selection),
     exact,
     whole,
+    rows: index.count,
   };
 }
 
 /** The index's hits are this call's own: they are handed on. */
-function answerOf(
-  index: SearchedIndex,
-  { request: { withPayload, candidates, from, to }, exact, whole }: Asked,
-  { hits: all, stats }: IndexAnswer,
-  headMs: number,
-): NearestAnswer {
+function answerOf(asked: Asked, { hits: all, stats }: IndexAnswer, headMs: number): NearestAnswer {
+  const { request, exact, whole } = asked;
+  const { withPayload, from, to } = request;
   const hits = (whole ? all.slice(from, to) : all) as Hit[];
   for (let i = 0; i < hits.length; i++) {
     const hit = hits[i]!;
@@ -89,11 +89,19 @@ function answerOf(
     if (withPayload !== false) hit.payload ??= {};
   }
   const { missing, filter } = stats;
-  // A certificate is about all rows, however few were read.
-  const rows = exact ? (filter?.matched ?? index.count) : stats.rowsRead;
-  const answer: NearestAnswer = { hits, found: Math.min(candidates, rows), headMs, decodeMs: 0 };
+  const answer: NearestAnswer = { hits, found: whole ? all.length : foundBy(asked, hits, stats), headMs, decodeMs: 0 };
   if (exact) answer.exact = 'certified';
   if (missing !== undefined) answer.missing = missing;
   if (filter !== undefined) answer.filtered = filter;
   return answer;
+}
+
+function foundBy({ request, exact, rows }: Asked, { length }: readonly Hit[], stats: IndexAnswer['stats']): number {
+  const { candidates, from, to } = request;
+  if (!exact) return Math.min(candidates, stats.rowsRead);
+  // A certificate is about all rows, however few were read: those that there were, without those deleted meanwhile.
+  const end = from + length;
+  if (length > 0 && end < to) return end;
+  const passing = Math.min(candidates, stats.filter?.matched ?? rows);
+  return length > 0 ? Math.max(end, passing) : Math.min(from, passing);
 }

@@ -8,7 +8,10 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FunnelIndex } from 'funnelvec/store';
 import { COLLECTED_EACH, sharedCounted } from '#dist/core/collection.js';
+import { activeKernels } from '#dist/kernels/load.js';
+import { buildInSlices } from '#dist/store/builder.js';
 import { nativeFiles } from '#dist/store/files/native.js';
+import { partsOf } from '#dist/store/parts.js';
 import { Random, SEED } from '../random.js';
 import { newPath, range, until } from './model.js';
 
@@ -142,6 +145,38 @@ describe('a reason to look for garbage', { timeout: 120_000 }, () => {
       await index.optimize();
       const more = sharedCounted() - first - counted;
       assert.ok(more > resident.codes, `${more} bytes counted for ${resident.codes} that went`);
+    } finally {
+      await index.close();
+    }
+  });
+
+  it('is the room of a build that ends early, wherever that happens', async () => {
+    const index = await FunnelIndex.create(newPath(), { dim: WIDE, autoOptimize: false });
+    try {
+      await index.upsert({ ids: range(0, MANY), vectors: random.vector(MANY * WIDE) });
+      const { live, codes } = partsOf(index);
+      const options = { dim: WIDE, metric: index.metric, rotation: 'none', head: 64, width: 128, full: true } as const;
+      for (const where of ['between two slices', 'in a slice']) {
+        const first = sharedCounted();
+        let isEncoding = false;
+        const end = () => {
+          if (isEncoding) throw new Error('ended');
+        };
+        const build = buildInSlices(
+          live,
+          activeKernels(),
+          codes,
+          options,
+          ({ phase }) => {
+            isEncoding = phase === 'encode';
+            if (where === 'in a slice') end();
+          },
+          end,
+        );
+        await assert.rejects(build, /ended/);
+        const counted = sharedCounted() - first;
+        assert.ok(counted > MANY * (WIDE + 64), `${counted} bytes counted, ${where}`);
+      }
     } finally {
       await index.close();
     }

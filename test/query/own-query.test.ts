@@ -177,6 +177,62 @@ describe('a plain search over an index', () => {
     }
   });
 
+  it('tells the hits that were found, whatever happens to their rows before they are told', async () => {
+    for (const request of [
+      { mode: 'exact' as const },
+      { mode: 'exact' as const, offset: 3, maxDepth: 50 },
+      { mode: 'exact' as const, offset: 3, scoreThreshold: -2 },
+      { params: { exact: true } },
+      {},
+      { params: { probes: 2 } },
+    ]) {
+      const index = await made('cosine', true);
+      const search = new FunnelSearch({ source: embeddedSource(index) });
+      const asked = { vector: vectorOf(1), limit: 20, ...request };
+      const before = await search.query(asked);
+      assert.equal(before.hits.length, 20);
+      const own = index.query.bind(index);
+      index.query = async (query) => {
+        const answer = await own(query);
+        index.deleteSync(Array.from({ length: ROWS - 8 }, (_, i) => i + 8));
+        return answer;
+      };
+      try {
+        const during = await search.query(asked);
+        assert.deepEqual(during.hits, before.hits);
+        assert.deepEqual(withoutTimes(during.stats), withoutTimes(before.stats));
+      } finally {
+        await index.close();
+      }
+    }
+  });
+
+  it('counts no rows as hits that went while it searched', async () => {
+    for (const request of [
+      {},
+      { mode: 'exact' as const },
+      { params: { probes: 2 } },
+      { scoreThreshold: -2 },
+      { offset: 2, maxDepth: 50 },
+      { offset: 2, maxDepth: 50, mode: 'exact' as const },
+    ]) {
+      const index = await made('cosine', true);
+      const search = new FunnelSearch({ source: embeddedSource(index) });
+      const own = index.query.bind(index);
+      index.query = async (query) => {
+        const { hits, stats } = await own(query);
+        return { hits: hits.slice(0, 4), stats };
+      };
+      const { hits, stats } = await search.query({ vector: vectorOf(1), limit: 20, ...request });
+      const first = 'offset' in request ? request.offset! : 0;
+      assert.equal(hits.length, 4);
+      assert.equal(stats.stages.find(({ name }) => name === 'funnel')!.out, first + 4, JSON.stringify(request));
+      for (const { name, in: from } of stats.stages.slice(-1))
+        if (name !== 'funnel') assert.equal(from, first + 4, name);
+      await index.close();
+    }
+  });
+
   it('ranks, and puts together, no more rows than are told', async () => {
     const index = await made('cosine', true);
     const asked: [ranks: number, from: number, to: number][] = [];
