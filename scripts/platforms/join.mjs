@@ -16,7 +16,7 @@ const IN_PAGES = ['wasm.js', 'index.js', 'store/index.js'];
 /** Entries that a runtime with both stand-ins and Node's own modules may load: what these do not reach, stand-ins may lack. */
 const ON_EDGE = ['files/index.js', 'tune/index.js', 'adapters/mastra/index.js'];
 /** Characters of modules in a file, before they are made small: gzip finds a file again in its CommonJS twin within 32 kB. */
-const MAX_CHARACTERS = 50_000;
+const MAX_CHARACTERS = 53_000;
 /** Characters of modules that are no file of their own where another will do. */
 const SMALL = 16_000;
 const STAND_IN = /-(web|workerd|bundled)\.js$/;
@@ -58,6 +58,8 @@ export async function join(folder, kept) {
     generatedCode: { constBindings: true, arrowFunctions: true, objectShorthand: true },
   });
   await bundle.close();
+  const unplanned = output.filter(({ fileName }) => dirname(fileName) === FOLDER && !isPlanned(fileName, plan));
+  if (unplanned.length > 0) throw new Error(`Nobody planned ${unplanned.map(({ fileName }) => fileName).join(', ')}`);
   const twins = new Set(output.filter((file) => hasTwin(file, chunkOf, cjs)).map(({ fileName }) => fileName));
   // Files of types alone are empty.
   const left = output.filter(({ fileName, code }) => fileName !== `${ORDER}.js` && code.trim() !== '');
@@ -80,6 +82,10 @@ const write = (file, text) => {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
 };
+
+/** A file that the plan does not have would lack its twin. */
+const isPlanned = (fileName, { chunkOf }) =>
+  [...chunkOf.values()].some((chunk) => `${FOLDER}/${chunk}.js` === fileName);
 
 const nameOf = (id, esm) => relative(esm, id).replaceAll('\\', '/');
 /** Whether the CommonJS build has what a file holds; it has all of it, or nothing. */
@@ -179,16 +185,10 @@ function chunks(graph) {
   const byPages = marked(IN_PAGES, true);
   const byEdge = marked(ON_EDGE, true);
   const pagesOf = (name) => [byPages, byEdge].findIndex((by) => by(name).includes('1'));
-  // What one file that stays alone imports, and no other, is written into that file.
-  const isPartOfAlone = (name) => {
-    const importers = [...nodes.keys()].filter((one) => importsOf(nodes.get(one)).has(name));
-    return importers.length === 1 && alone.has(importers[0]) && !isHost(name) && inCjs(name) === inCjs(importers[0]);
-  };
   const groups = new Map();
   for (const name of order) {
     const isEntry = entries.includes(name) && !isImported(nodes, name);
     if (isEntry || alone.has(name) || conditional.includes(name)) continue;
-    if (isPartOfAlone(name)) continue;
     const where = byRoots(name).includes('1') ? byRoots(name) : byOthers(name);
     const key = [steps.get(name), where, pagesOf(name), inCjs(name), isHost(name)].join();
     groups.set(key, [...(groups.get(key) ?? []), name]);
@@ -207,7 +207,7 @@ function withoutSmall(groups, { nodes, entries }, order) {
   const unitOf = (name) => groupOf.get(name) ?? name;
   const sizeOf = (key) => all.get(key).reduce((sum, name) => sum + nodes.get(name).size, 0);
   const kindOf = (key) => key.split(',').slice(2).join();
-  const small = [...groups.keys()].filter((key) => sizeOf(key) <= SMALL);
+  const small = [...groups.keys()].filter((key) => sizeOf(key) <= SMALL && !isOfHosts(key));
   for (const key of small.sort((a, b) => sizeOf(a) - sizeOf(b))) {
     const below = reachOfUnits(order, nodes, unitOf);
     const above = (unit) => entries.map(unitOf).filter((entry) => entry === unit || below.get(entry)?.has(unit));
@@ -250,6 +250,7 @@ function reachOfUnits(order, nodes, unitOf) {
   return below;
 }
 
+const isOfHosts = (key) => key.endsWith(',true');
 const importsOf = (node) => new Set([...node.imports.values()].flat());
 
 /** Modules, each after what it imports. */

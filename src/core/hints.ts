@@ -1,5 +1,4 @@
 /** The ends of messages that refuse how other libraries say something: how it is said here. Pages have none of these (hints-web.ts). */
-import { isDate } from './realm.js';
 
 /** Names elsewhere, without case, `_`, `-` and `$`, with those here: the first that may stand there is meant. */
 const NAMES = byName({
@@ -194,7 +193,7 @@ function conditionOf(key: string, value: unknown): string | undefined {
   const path = shownKey(key);
   if (value === null) return `{ is_null: { key: ${path} } }`;
   if (Array.isArray(value)) return `{ key: ${path}, match: { any: [...] } }`;
-  if (!isObject(value) || isDate(value)) return `{ key: ${path}, ${equalTo(value)} }`;
+  if (!isObject(value) || isTime(value)) return `{ key: ${path}, ${equalTo(value)} }`;
   const [operator] = Object.keys(value);
   if (operator === undefined) return `{ key: ${path}, match: { value } }`;
   const first = (value as Readonly<Record<string, unknown>>)[operator];
@@ -212,7 +211,7 @@ function besideOf(operator: string): string | undefined {
 
 /** The test for a value, which stands in it where that is short, and where it may. */
 function equalTo(value: unknown): string {
-  if (isDate(value)) return 'range: { gte: date, lte: date }';
+  if (isTime(value)) return 'range: { gte: date, lte: date }';
   if (isFraction(value)) return `range: { gte: ${value}, lte: ${value} }`;
   if (typeof value === 'bigint') return `match: { value: ${shown(`${value}n`)} }`;
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
@@ -220,6 +219,8 @@ function equalTo(value: unknown): string {
   return `match: { value${may ? `: ${shown(text)}` : ''} }`;
 }
 
+/** Those of this realm alone, for realm.ts needs this file. */
+const isTime = (value: unknown) => value instanceof Date;
 const isObject = (value: unknown) => typeof value === 'object' && value !== null;
 
 function isFraction(value: unknown): value is number {
