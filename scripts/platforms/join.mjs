@@ -12,7 +12,10 @@ const ROOTS = [
   ...['sources/qdrant/index.js', 'index.js', 'wasm.js', 'files/index.js'],
 ];
 /** Entries of pages: their bundlers refuse an import of Node's own modules. */
-const IN_PAGES = ['wasm.js', 'index.js', 'store/index.js'];
+const IN_PAGES = [
+  ...['wasm.js', 'index.js', 'store/index.js', 'embed/index.js', 'vectors/index.js', 'fuse/index.js'],
+  ...['kernels/index.js', 'sources/index.js', 'adapters/ai-sdk/index.js'],
+];
 /** Entries that a runtime with both stand-ins and Node's own modules may load: what these do not reach, stand-ins may lack. */
 const ON_EDGE = ['files/index.js', 'tune/index.js', 'adapters/mastra/index.js'];
 /** Characters of modules in a file, before they are made small: gzip finds a file again in its CommonJS twin within 32 kB. */
