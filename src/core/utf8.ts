@@ -1,6 +1,6 @@
 /** UTF-8 and text. The platform's coders are asked for at first use: jest's jsdom environment, say, has none. */
 
-import { Buffer } from './buffer.js';
+import { Buffer } from 'node:buffer';
 
 interface Coders {
   decode(bytes: Uint8Array): string;

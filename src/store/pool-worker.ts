@@ -9,8 +9,10 @@ import { halfToFloat } from '../core/half.js';
 import type { Sliced } from '../core/slices.js';
 import { endThread } from '../core/threads.js';
 import type { CodeKernels } from '../kernels/codes.js';
+import { loadNativeCodeKernels } from '../kernels/codes-native.js';
+import type { Kernels } from '../kernels/kernels.js';
+import { loadNativeKernels } from '../kernels/native.js';
 import { fromPost, hear, toPost } from '../kernels/post.js';
-import { threadKernels } from '../kernels/thread-kernels.js';
 import { measured } from './engine/agreement.js';
 import { encodeRange, planCoding } from './engine/build.js';
 import { planExtension } from './engine/extend.js';
@@ -51,7 +53,7 @@ hear(port, (message: ThreadMessage) => {
   if (codes === undefined) early.push(message);
   else serve(message);
 });
-threadKernels(setup.kernels, setup.memory).then(
+loadKernels(setup.kernels, setup.memory).then(
   (found) => {
     codes = found.codes;
     searcher = new Searcher(found.kernels, codes);
@@ -64,6 +66,39 @@ threadKernels(setup.kernels, setup.memory).then(
       throw error;
     }),
 );
+
+interface ThreadKernels {
+  kernels: Kernels;
+  codes: CodeKernels;
+}
+
+/**
+ * By the name that the pool gave. Native ones are bound without the modules of the others: a thread pays for each module that it
+ * loads, and these were a quarter of them.
+ *
+ * @param memory what WASM code kernels work on (`WasmCodeKernels.memory`)
+ * @throws FunnelError KERNELS_UNAVAILABLE when they do not run here
+ */
+async function loadKernels(name: string, memory?: unknown): Promise<ThreadKernels> {
+  const native = name === 'wasm' || name === 'js' ? undefined : nativeKernels(name);
+  if (native !== undefined) return native;
+  const [{ getKernels }, { codeKernelsFor }] = await Promise.all([
+    import('../kernels/load.js'),
+    import('../kernels/codes-load.js'),
+  ]);
+  return { kernels: getKernels(name), codes: codeKernelsFor(name, memory) };
+}
+
+/** Undefined where they cannot be had: the search among all tells why. */
+function nativeKernels(name: string): ThreadKernels | undefined {
+  try {
+    const kernels = loadNativeKernels().levels.find((level) => level.name === name);
+    const codes = loadNativeCodeKernels().find((level) => level.name === name);
+    return kernels && codes && { kernels, codes };
+  } catch {
+    return undefined;
+  }
+}
 
 function serve(posted: ThreadMessage): void {
   const message = fromPost(posted);
