@@ -203,7 +203,7 @@ function conditionOf(key: string, value: unknown): string | undefined {
   return operator.startsWith('$') ? undefined : `{ key: ${shownKey(`${key}.${operator}`)}, match: { value } }`;
 }
 
-/** What stands beside a key instead of an operator of that name. */
+/** The test beside a key that stands for an operator of that name. */
 function besideOf(operator: string): string | undefined {
   const plain = operator.replace('$', '');
   return Object.hasOwn(BESIDE, plain) ? BESIDE[plain] : undefined;

@@ -184,7 +184,7 @@ describe('what other libraries say otherwise', () => {
       [...must({ key, range: { to: 1980 } }), named('lte')],
       [...must({ is_empty: 'genre' }), ': write { key: "genre" }'],
     ]);
-    // What a hint writes is taken when it is written, and asks for what was asked.
+    // A hint writes no condition that is refused, and none that asks for something else.
     const asked = ': a field is asked for by ';
     await ends([
       [...must({ constructor: 'x' }), `${asked}{ key: "constructor", match: { value: "x" } }`],

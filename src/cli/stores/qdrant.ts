@@ -209,7 +209,7 @@ class QdrantWriter implements StoreWriter {
   async close(): Promise<void> {}
 }
 
-/** Of very many rows a server counts for long. @throws FunnelError BAD_RESPONSE */
+/** Takes a server long of very many rows. @throws FunnelError BAD_RESPONSE */
 function countOf(client: Client, collection: string, label: string): Promise<number> {
   return asked(client, label, async () => countIn(await client.count(collection, { exact: true }), collection));
 }
