@@ -13,7 +13,8 @@ const ROOTS = [
 ];
 /** Entries of pages: their bundlers refuse an import of Node's own modules. */
 const IN_PAGES = [
-  ...['wasm.js', 'index.js', 'store/index.js', 'embed/index.js', 'vectors/index.js', 'sources/index.js'],
+  ...['wasm.js', 'index.js', 'store/index.js'],
+  ...['embed/index.js', 'vectors/index.js', 'sources/index.js'],
 ];
 /** Entries that a runtime with both stand-ins and Node's own modules may load: what these do not reach, stand-ins may lack. */
 const ON_EDGE = ['files/index.js', 'tune/index.js', 'adapters/mastra/index.js'];
