@@ -12,7 +12,10 @@ const ROOTS = [
   ...['sources/qdrant/index.js', 'index.js', 'wasm.js', 'files/index.js'],
 ];
 /** Entries of pages: their bundlers refuse an import of Node's own modules. */
-const IN_PAGES = ['wasm.js', 'index.js', 'store/index.js'];
+const IN_PAGES = [
+  ...['wasm.js', 'index.js', 'store/index.js'],
+  ...['embed/index.js', 'vectors/index.js', 'sources/index.js'],
+];
 /** Entries that a runtime with both stand-ins and Node's own modules may load: what these do not reach, stand-ins may lack. */
 const ON_EDGE = ['files/index.js', 'tune/index.js', 'adapters/mastra/index.js'];
 /** Characters of modules in a file, before they are made small: gzip finds a file again in its CommonJS twin within 32 kB. */
@@ -58,6 +61,8 @@ export async function join(folder, kept) {
     generatedCode: { constBindings: true, arrowFunctions: true, objectShorthand: true },
   });
   await bundle.close();
+  const unplanned = output.filter(({ fileName }) => dirname(fileName) === FOLDER && !isPlanned(fileName, plan));
+  if (unplanned.length > 0) throw new Error(`Nobody planned ${unplanned.map(({ fileName }) => fileName).join(', ')}`);
   const twins = new Set(output.filter((file) => hasTwin(file, chunkOf, cjs)).map(({ fileName }) => fileName));
   // Files of types alone are empty.
   const left = output.filter(({ fileName, code }) => fileName !== `${ORDER}.js` && code.trim() !== '');
@@ -80,6 +85,10 @@ const write = (file, text) => {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
 };
+
+/** A file that the plan does not have would lack its twin. */
+const isPlanned = (fileName, { chunkOf }) =>
+  [...chunkOf.values()].some((chunk) => `${FOLDER}/${chunk}.js` === fileName);
 
 const nameOf = (id, esm) => relative(esm, id).replaceAll('\\', '/');
 /** Whether the CommonJS build has what a file holds; it has all of it, or nothing. */

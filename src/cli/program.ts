@@ -143,7 +143,7 @@ function remedyOf(code: string, message: string, args: readonly string[], comman
   }
   const name = command.name();
   const takesLimit = command.options.some(({ long }) => long === '--limit');
-  if (takesLimit && /unknown option '--?(?:k|n|top|top-?k)\b/i.test(message)) return '. Its name here is --limit';
+  if (takesLimit && /unknown option '--?(?:k|n|top|top[-_]?k)\b/i.test(message)) return '. Its name here is --limit';
   const byOption = command.options.some(({ long }) => long === '--store');
   if (code === 'commander.excessArguments' && byOption) return ` A store is named as in ${name} --store films`;
   const byPlace = command.registeredArguments.some((one) => one.name() === 'index');

@@ -12,7 +12,7 @@ export function valueHint(_what: string, _where: string, _got: unknown): string 
   return '';
 }
 
-export function conditionHint(_key: string, _value: unknown, _allowed: readonly string[]): string {
+export function conditionHint(_key: string, _fields: object, _allowed: readonly string[]): string {
   return '';
 }
 

@@ -2,7 +2,9 @@
 import { FunnelError } from '../core/errors.js';
 
 export class Embedder {
-  private constructor() {}
+  private constructor() {
+    throw new FunnelError('BAD_ARGUMENT', 'Expected embedderOf(), which makes embedders here, but received new');
+  }
 
   /** @throws FunnelError UNSUPPORTED */
   static async load(): Promise<never> {

@@ -55,7 +55,7 @@ export class Embedder {
     engine?: Engine,
     threads?: EmbedThreads,
   ) {
-    if (typeof loaded !== 'object') {
+    if (typeof loaded !== 'object' || loaded === null) {
       throw new FunnelError('BAD_ARGUMENT', 'Expected Embedder.load(options), which makes embedders, but received new');
     }
     const { width, decisions } = loaded;

@@ -480,6 +480,10 @@ it('rows without a column of ids are numbered from 0, and it says so', async () 
     [0, 1],
   );
   assert.doesNotMatch((await done(named)).stdout, /Ids are/, 'nothing was written');
+  const more = write('more.jsonl', jsonl([{ v: [1, 1] }]));
+  const added = await done(['ingest', more, '--vector', 'v', '--to', path('nameless')]);
+  assert.match(added.stdout, /Ids are the numbers of the rows, after those that were there;/);
+  assert.deepEqual((await contentsOf(path('nameless'))).map(({ id }) => id).sort(), [0, 1, 2]);
   const own = write('with-names.jsonl', jsonl([{ i: 7, v: [1, 0] }]));
   assert.doesNotMatch(
     (await done(['ingest', own, '--vector', 'v', '--id', 'i', '--to', path('with-names')])).stdout,

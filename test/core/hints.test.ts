@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { FunnelError, FunnelSearch, funnel, funnelPlan } from 'funnelvec';
 import { embedderOf } from 'funnelvec/ai-sdk';
-import { Embedder } from 'funnelvec/embed';
+import { Embedder, embedEndpoint } from 'funnelvec/embed';
 import { fuse } from 'funnelvec/fuse';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
@@ -134,6 +134,9 @@ describe('what other libraries say otherwise', () => {
         () => funnel(any([{ id: 1, embedding: ROW }]), ROW),
         ': the vector under embedding belongs under vector',
       ],
+      // Only a vector belongs there, and only where there is none.
+      ['a text', () => funnel(any([{ id: 1, data: 'text' }]), ROW), 'for the vector of row 0 but received undefined'],
+      ['another', () => funnel(any([{ id: 1, vector: 'x', data: ROW }]), ROW), 'received "x" of type string'],
     ]);
   });
 
@@ -181,11 +184,69 @@ describe('what other libraries say otherwise', () => {
       [...must({ key, range: { to: 1980 } }), named('lte')],
       [...must({ is_empty: 'genre' }), ': write { key: "genre" }'],
     ]);
+    // A hint writes no condition that is refused, and none that asks for something else.
+    const asked = ': a field is asked for by ';
+    await ends([
+      [...must({ constructor: 'x' }), `${asked}{ key: "constructor", match: { value: "x" } }`],
+      [...must(JSON.parse('{ "__proto__": "x" }')), `${asked}{ key: "__proto__", match: { value: "x" } }`],
+      [...filter({ a: { toString: 1 } }), `${asked}{ must: [{ key: "a.toString", match: { value } }] }`],
+      [...filter({ author: { name: 'x' } }), `${asked}{ must: [{ key: "author.name", match: { value } }] }`],
+      [...filter({ year: { $ne: 1980 } }), `${asked}{ must: [{ key: "year", match: { except: [...] } }] }`],
+      [...filter({ year: { $eq: 1.5 } }), `${asked}{ must: [{ key: "year", range: { gte: 1.5, lte: 1.5 } }] }`],
+      [
+        ...filter({ year: { $exists: true } }),
+        ': conditions are written as in Qdrant, { must: [{ key, range: { gt: 1 } }] }',
+      ],
+      [...filter({ genre: null }), `${asked}{ must: [{ is_null: { key: "genre" } }] }`],
+      ...[undefined, Number.NaN, 2 ** 60, Symbol('x'), () => 1].map((value): [string, Call, string] => [
+        ...filter({ genre: value }),
+        `${asked}{ must: [{ key: "genre", match: { value } }] }`,
+      ]),
+      [...filter({ when: new Date(0) }), `${asked}{ must: [{ key: "when", range: { gte: date, lte: date } }] }`],
+      [...filter({ all: true }), `${asked}{ must: [{ key: "all", match: { value: true } }] }`],
+      [
+        ...filter({ [key.repeat(9_000)]: 'v'.repeat(9_000) }),
+        `${asked}{ must: [{ key: ..., match: { value: ... } }] }`,
+      ],
+      [...filter({ 'a[b': 1 }), `${asked}{ must: [{ key: ..., match: { value: 1 } }] }`],
+      ...[
+        { slice: { total: 2, index: 0 } },
+        { geo_radius: {}, key },
+        { values_count: { gt: 1 }, key },
+        { hasId: [1] },
+      ].map((given): [string, Call, string] => [...filter(given), ': write { must: [{ ... }] } around the condition']),
+      [...must({ key, match: 1.5 }), ': write range: { gte: 1.5, lte: 1.5 } in its place'],
+      [...must({ key, match: Number.NaN }), ': write { value }'],
+      ...[true, ['genre'], [Symbol('x')], [Object.create(null)]].map((given): [string, Call, string] => [
+        'is_empty',
+        () => index.query({ vector: ROW, filter: { must: [any({ is_empty: given })] } }),
+        ': write { key }',
+      ]),
+      [...filter('genre == "x"'), ', all that an index takes; in the words of a database they go into nativeFilter'],
+    ]);
+    // Getters and proxies that throw keep nobody from hearing what was wrong.
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const throwing = {
+      get shoes() {
+        throw new Error('read');
+      },
+    };
+    await ends([
+      ['a getter', () => index.query({ vector: ROW, filter: any(throwing) }), 'received key "shoes" of type string'],
+      [
+        'a proxy',
+        () => index.query({ vector: ROW, filter: any({ shoes: proxy }) }),
+        'received key "shoes" of type string',
+      ],
+    ]);
     // Filters that hints write out are taken.
     for (const taken of [
       { key, match: { value: 'drama' } },
       { key: 'year', range: { gt: 1979 } },
       { key, match: { any: ['drama'] } },
+      { key: 'year', match: { except: [1981] } },
+      { must_not: [{ is_null: { key } }] },
     ]) {
       assert.equal((await index.query({ vector: ROW, filter: { must: [taken] } })).hits.length, 1);
     }
@@ -196,13 +257,19 @@ describe('what other libraries say otherwise', () => {
     for (const given of ['films', { dim: 4 }, undefined, index]) {
       assert.throws(() => new (any(FunnelIndex))(given), { code: 'BAD_ARGUMENT', message: made });
     }
-    assert.throws(() => new (any(Embedder))('films'), { code: 'BAD_ARGUMENT', message: /^Expected Embedder\.load/ });
+    for (const given of [['films'], ['films', {}, null]]) {
+      assert.throws(() => new (any(Embedder))(...given), { code: 'BAD_ARGUMENT', message: /^Expected Embedder\.load/ });
+    }
     await ends([
       [
         'no path',
         () => FunnelIndex.create(any({ dim: 4 }), any(undefined)),
         ': the path comes first, options behind it',
       ],
+      ['a URL', () => FunnelIndex.open(any(new URL('file:///films'))), ': pass fileURLToPath(url) of node:url'],
+      // No first argument, and no path.
+      ['the path of a model', () => Embedder.load({ path: any({}) }), 'received an object of type Object'],
+      ['an endpoint', () => embedEndpoint(any({ url: 'http://a', model: 'm', path: 'v1' })), 'received path'],
     ]);
   });
 });

@@ -170,11 +170,12 @@ function textOf(result: IngestResult, options: Options): string {
   const { store, rows, written, dim, head, model, skipped, duplicates, unseen, seconds } = result;
   const perSecond = seconds > 0 ? Math.round(written / seconds) : 0;
   const rate = perSecond > 0 ? ` (${count(perSecond)} rows/s)` : '';
+  const from = rows > written ? 'after those that were there' : 'from 0 on';
   const shape = `${dim} dims${head === null ? '' : `, heads of ${head}`}${model === null ? '' : `, ${model}`}`;
   const lines = [
     `${count(written)} rows written in ${duration(seconds)}${rate}; ${store} has ${count(rows)}: ${shape}`,
     ...(written > 0 && options.id === undefined
-      ? ['Ids are the numbers of the rows, from 0 on; --id <column> takes those of a column']
+      ? [`Ids are the numbers of the rows, ${from}; --id <column> takes those of a column`]
       : []),
     ...(duplicates > 0 ? [`${count(duplicates)} rows took the place of others, since they have their ids`] : []),
     ...(skipped.count > 0 ? [`${count(skipped.count)} broken rows were passed over:`] : []),

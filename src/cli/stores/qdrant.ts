@@ -7,6 +7,7 @@ import { load } from '../../files/packages.js';
 import { FunnelSearch } from '../../index.js';
 import { likelyNames, listVectors, namesFor } from '../../query/source/layout.js';
 import { countIn } from '../../sources/qdrant/answers.js';
+import { tappedFetch } from '../../sources/qdrant/fetch-tap.js';
 import { qdrantId } from '../../sources/qdrant/ids.js';
 import { qdrantSource } from '../../sources/qdrant/index.js';
 import { restDriver } from '../../sources/qdrant/rest.js';
@@ -72,13 +73,14 @@ export class QdrantPlace implements Place {
 
   async rows(): Promise<number | undefined> {
     const client = await this.#connect();
-    return soon(client, this.label, async () => {
-      const answer = (await client.collectionExists(this.collection)) as { exists?: unknown } | null;
-      if (typeof answer?.exists !== 'boolean') {
-        throw expected('BAD_RESPONSE', 'whether it is there', `what is told of ${this.label}`, answer);
-      }
-      return answer.exists ? countOf(client, this.collection) : undefined;
+    const answer = await soon(client, this.label, async (signal) => {
+      const { value } = await tappedFetch(() => client.collectionExists(this.collection), signal);
+      return value as { exists?: unknown } | null;
     });
+    if (typeof answer?.exists !== 'boolean') {
+      throw expected('BAD_RESPONSE', 'whether it is there', `what is told of ${this.label}`, answer);
+    }
+    return answer.exists ? countOf(client, this.collection, this.label) : undefined;
   }
 
   async create({ dim, head, metric, vectors: names = USUAL }: Schema): Promise<StoreWriter> {
@@ -201,16 +203,15 @@ class QdrantWriter implements StoreWriter {
   async finish(): Promise<void> {}
 
   async count(): Promise<number> {
-    const { client, label } = this;
-    return soon(client, label, () => countOf(client, this.collection));
+    return countOf(this.client, this.collection, this.label);
   }
 
   async close(): Promise<void> {}
 }
 
-/** @throws FunnelError BAD_RESPONSE */
-async function countOf(client: Client, collection: string): Promise<number> {
-  return countIn(await client.count(collection, { exact: true }), collection);
+/** Takes a server long of very many rows. @throws FunnelError BAD_RESPONSE */
+function countOf(client: Client, collection: string, label: string): Promise<number> {
+  return asked(client, label, async () => countIn(await client.count(collection, { exact: true }), collection));
 }
 
 /** By name, as points and collections have what belongs to vectors; of one un-named vector as it is. */
@@ -228,7 +229,7 @@ async function asked<T>(client: Client, label: string, call: () => Promise<T>): 
   }
 }
 
-/** A question, which a server that hangs may not keep a command waiting with. */
+/** A question, which a server that hangs may not keep a command waiting with: its signal ends the request, too. */
 function soon<T>(client: Client, label: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
   return guarded(label, { timeout: ASKED_MS }, call, (error) => restDriver(client).classify(error, label));
 }

@@ -276,14 +276,14 @@ function readFields(value: unknown, allowed: readonly string[], where: string): 
   }
   const fields: Fields = Object.create(null);
   for (const key of Object.keys(value)) {
+    if (!allowed.includes(key)) throw unknownKey(key, value, allowed, where);
     const part = (value as Fields)[key];
-    if (!allowed.includes(key)) throw unknownKey(key, part, allowed, where);
     if (part !== undefined) fields[key] = part;
   }
   return fields;
 }
 
-function unknownKey(key: string, value: unknown, allowed: readonly string[], where: string): FunnelError {
+function unknownKey(key: string, fields: object, allowed: readonly string[], where: string): FunnelError {
   if (ELSEWHERE.includes(key)) {
     return new FunnelError(
       'UNSUPPORTED',
@@ -293,7 +293,7 @@ function unknownKey(key: string, value: unknown, allowed: readonly string[], whe
   const snake = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   const isRight = allowed.includes(snake);
   const right = isRight ? snake : `one of ${allowed.join(', ')}`;
-  const hint = isRight ? '' : conditionHint(key, value, allowed);
+  const hint = isRight ? '' : conditionHint(key, fields, allowed);
   return new FunnelError('BAD_ARGUMENT', `Expected ${right} in ${where} but received key ${describe(key)}${hint}`);
 }
 
