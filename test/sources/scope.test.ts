@@ -319,7 +319,12 @@ describe('options of a source', () => {
     for (const [kind, make] of sources) {
       for (const more of [{ partition_names: ['p1'] }, { shard_key: 'a' }, { consistency_level: 0 }, { timeouts: 5 }]) {
         const [name] = Object.keys(more);
-        assert.throws(() => make(more), { code: 'BAD_ARGUMENT', message: new RegExp(`received ${name}$`) }, kind);
+        const hint = kind === 'Qdrant' && name === 'shard_key' ? ': its name here is shardKey' : '';
+        assert.throws(
+          () => make(more),
+          { code: 'BAD_ARGUMENT', message: new RegExp(`received ${name}${hint}$`) },
+          kind,
+        );
       }
       const layout = { head: 'head', full: 'full', shardKey: 'a' };
       const given = { collection: 'films', head: undefined, full: undefined, vectors: { one: layout } };
@@ -353,7 +358,9 @@ describe('options of a source', () => {
     const head = (source: Source) => source.head({ vector, candidates: 3 });
     const bad = [{ hnsw_efs: 5 }, { hnswEf: 5 }, { quantization: { rescored: true } }, { acorn: { enabled: true } }];
     for (const params of bad) {
-      await rejects(head(qdrantSource(rest.client, { ...names, params })), 'BAD_ARGUMENT', /params.* received \w+$/);
+      const hint = 'hnswEf' in params ? ': its name here is hnsw_ef' : '';
+      const message = new RegExp(`params.* received \\w+${hint}$`);
+      await rejects(head(qdrantSource(rest.client, { ...names, params })), 'BAD_ARGUMENT', message);
     }
     await rejects(head(qdrantSource(grpc.client, { ...names, params: { hnsw_ef: 5 } })), 'BAD_ARGUMENT', /hnswEf/);
     const partitions = { ...names, params: { partition_names: ['p1'] } };
