@@ -3,7 +3,7 @@
  * from 260,000 entries on; here no Map has many of them. Pages have fewer rows, and a Map (large-map-web.ts).
  */
 
-/** More keys are spread over so many Maps, which takes some milliseconds; who goes through them takes longer than for one. */
+/** So many keys are in one Map, through which one goes fastest; those that come later are spread over {@link PARTS} others. */
 const MOST = 65_536;
 const PARTS = 256;
 /** Neighbours among whole numbers share a Map: rows come in their order, and what is near is in the processor's cache. */
@@ -12,56 +12,54 @@ const NEIGHBOUR_BITS = 12;
 const SAMPLED = 8;
 
 export class LargeMap<K extends string | number | bigint | boolean, V> {
-  /** One, or {@link PARTS} of them. */
-  #parts: Map<K, V>[] = [new Map()];
+  /** Its keys stay here: to move them at once would take as long as growing. */
+  readonly #first = new Map<K, V>();
+  #parts: Map<K, V>[] | undefined;
 
   get(key: K): V | undefined {
-    return this.#partOf(key).get(key);
+    return this.#mapOf(key).get(key);
   }
 
   has(key: K): boolean {
-    return this.#partOf(key).has(key);
+    return this.#mapOf(key).has(key);
   }
 
   set(key: K, value: V): void {
-    const part = this.#partOf(key);
-    part.set(key, value);
-    if (this.#parts.length === 1 && part.size > MOST) this.#spread(part);
+    this.#mapOf(key).set(key, value);
+    if (this.#first.size >= MOST) this.#parts ??= Array.from({ length: PARTS }, () => new Map());
   }
 
   delete(key: K): boolean {
-    return this.#partOf(key).delete(key);
+    return this.#mapOf(key).delete(key);
   }
 
   get size(): number {
-    return this.#parts.reduce((sum, { size }) => sum + size, 0);
+    return this.#all().reduce((sum, { size }) => sum + size, 0);
   }
 
   /** In no order. Keys that come meanwhile may be left out. */
   *keys(): Iterable<K> {
-    for (const part of this.#parts) for (const key of part.keys()) yield key;
+    for (const map of this.#all()) for (const key of map.keys()) yield key;
   }
 
   /** Likewise. */
   *values(): Iterable<V> {
-    for (const part of this.#parts) for (const value of part.values()) yield value;
+    for (const map of this.#all()) for (const value of map.values()) yield value;
   }
 
   /** Likewise. */
   [Symbol.iterator](): Iterator<[K, V]> {
-    const [first] = this.#parts;
-    return this.#parts.length === 1 ? first!.entries() : entriesOf(this.#parts);
+    return this.#parts === undefined ? this.#first.entries() : entriesOf(this.#all());
   }
 
-  #partOf(key: K): Map<K, V> {
+  #all(): Map<K, V>[] {
+    return [this.#first, ...(this.#parts ?? [])];
+  }
+
+  /** The one where a key is, or would be. */
+  #mapOf(key: K): Map<K, V> {
     const parts = this.#parts;
-    return parts.length === 1 ? parts[0]! : parts[placeOf(key)]!;
-  }
-
-  /** Who goes through the one Map meanwhile goes on with it. */
-  #spread(all: Map<K, V>): void {
-    this.#parts = Array.from({ length: PARTS }, () => new Map());
-    for (const [key, value] of all) this.#partOf(key).set(key, value);
+    return parts === undefined || this.#first.has(key) ? this.#first : parts[placeOf(key)]!;
   }
 }
 
