@@ -97,16 +97,8 @@ export class FunnelError extends Error {
 export function expected(code: FunnelErrorCode, what: string, where: string, got: unknown): FunnelError {
   return new FunnelError(
     code,
-    `Expected ${what} for ${where} but received ${describe(got)}${float16Hint(what, got)}${encodedHint(what, got)}${hintOf(what, where, got)}`,
+    `Expected ${what} for ${where} but received ${describe(got)}${float16Hint(what, got)}${encodedHint(what, got)}${valueHint(what, where, got)}`,
   );
-}
-
-function hintOf(what: string, where: string, got: unknown): string {
-  try {
-    return valueHint(what, where, got);
-  } catch {
-    return ''; // a getter that throws
-  }
 }
 
 /** How to pass a Float16Array, which newer runtimes have: where float16 bits are taken, without a copy. */

@@ -105,6 +105,10 @@ const METRICS = [
 
 /** How to pass what came, as the end of "Expected {what} for {where} but received …"; empty where nobody can tell. */
 export function valueHint(what: string, where: string, got: unknown): string {
+  return quietly(() => hintOfValue(what, where, got));
+}
+
+function hintOfValue(what: string, where: string, got: unknown): string {
   if (typeof got === 'string') return where.endsWith('metric') ? metricHint(what, got) : '';
   if (typeof got !== 'object' || got === null) return '';
   if (where === 'path' && what.startsWith('the path of')) {
@@ -127,7 +131,7 @@ export function valueHint(what: string, where: string, got: unknown): string {
 function metricHint(what: string, got: string): string {
   const plain = plainName(got);
   const same = METRICS.find((names) => names.includes(plain))?.find((name) => new RegExp(`\\b${name}\\b`).test(what));
-  return same === undefined ? '' : `: its name here is ${same}`;
+  return same === undefined ? '' : called(same);
 }
 
 /** Conditions of a field, which stand beside its key elsewhere. */

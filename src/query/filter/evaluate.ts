@@ -199,7 +199,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 type TextCondition = Pick<Extract<FilterNode, { op: 'text' }>, 'by' | 'text'>;
 
-/** Whether a string has the text of a condition. */
+/** Whether a string has the text of a condition, as Qdrant reads it where a key has no text index. */
 export function textTest({ by, text }: TextCondition): (value: string) => boolean {
   if (by === 'prefix') return (value) => value.startsWith(text);
   if (by !== 'text_any') return (value) => value.includes(text);

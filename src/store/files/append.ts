@@ -70,10 +70,7 @@ export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendR
   const ids = given.slice();
   const kind = core.state.idKind ?? kindOf(ids[0], 'ids[0]');
   const last = new LargeMap<Id, number>();
-  for (let from = 0; from < ids.length; from += ROWS_AT_ONCE) {
-    if (from > 0) yield;
-    checkSome(ids, kind, from, last);
-  }
+  yield* inStretches(ids.length, (from, to) => checkSome(ids, kind, from, to, last));
   if (last.size === ids.length) return { kind, ids, rows, payloads: yield* encoded(payloads, ids.length) };
   const kept = yield* sorted(last.values());
   const picked = new wanted(kept.length * dim);
@@ -93,9 +90,16 @@ export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendR
 
 // V8 compiles a loop with all of the function around it, a generator above all: those over rows are in short functions.
 
+/** Others get their turn between two stretches of rows. */
+function* inStretches(count: number, work: (from: number, to: number) => void): Sliced<void> {
+  for (let from = 0; from < count; from += ROWS_AT_ONCE) {
+    if (from > 0) yield;
+    work(from, Math.min(count, from + ROWS_AT_ONCE));
+  }
+}
+
 /** The places of some ids: the last of each. */
-function checkSome(ids: readonly Id[], kind: IdKind, from: number, last: LargeMap<Id, number>): void {
-  const to = Math.min(ids.length, from + ROWS_AT_ONCE);
+function checkSome(ids: readonly Id[], kind: IdKind, from: number, to: number, last: LargeMap<Id, number>): void {
   for (let i = from; i < to; i++) {
     checkIdKind(ids[i], kind, `ids[${i}]`);
     last.set(ids[i]!, i);
@@ -157,16 +161,10 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
     yield* files.write(batch.rows, first, count);
     yield* inTurns(core.prepareFind());
     const dead = [...(dying ?? [])];
-    for (let from = 0; from < count; from += ROWS_AT_ONCE) {
-      if (from > 0) yield* take(turnStep);
-      addReplaced(core, ids, from, dead);
-    }
+    yield* inTurns(inStretches(count, (from, to) => addReplaced(core, ids, from, to, dead)));
     replaced = yield* inTurns(orderedRows(dead, core.isAlive));
     if (replaced.length > 0) yield* inTurns(core.expectDeaths(replaced));
-    for (let from = 0; from < count; from += ROWS_AT_ONCE) {
-      if (from > 0) yield* take(turnStep);
-      enter(core, core.ids, batch, first, from);
-    }
+    yield* inTurns(inStretches(count, (from, to) => enter(core, batch, first, from, to)));
     yield* inTurns(core.ids.prepare(first, rows));
     next = {
       ...state,
@@ -185,10 +183,7 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
       yield* take(turnStep);
     }
     const sealed: [number, Buffer][] = [];
-    for (let from = 0; from < count; from += ROWS_AT_ONCE) {
-      if (from > 0) yield* take(turnStep);
-      sealSome(uuid, payloads, first, from, sealed);
-    }
+    yield* inTurns(inStretches(count, (from, to) => sealSome(core, payloads, first, from, to, sealed)));
     const deaths = yield* deadPages(core, replaced);
     const inCommit = (yield* core.stage(sealed)) ? [] : sealed;
     yield* core.commit(next, { ids: idPages, dead: deaths, payloads: inCommit }, encodeState);
@@ -212,16 +207,15 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
 }
 
 /** The rows that have some of these ids die. */
-function addReplaced(core: Core, ids: readonly Id[], from: number, dead: number[]): void {
-  const to = Math.min(ids.length, from + ROWS_AT_ONCE);
+function addReplaced(core: Core, ids: readonly Id[], from: number, to: number, dead: number[]): void {
   for (let i = from; i < to; i++) {
     const ordinal = core.find(ids[i]!);
     if (ordinal !== undefined) dead.push(ordinal);
   }
 }
 
-function enter(core: Core, { column }: Ids, { ids, payloads }: Batch, first: number, from: number): void {
-  const to = Math.min(ids.length, from + ROWS_AT_ONCE);
+function enter(core: Core, { ids, payloads }: Batch, first: number, from: number, to: number): void {
+  const { column } = core.ids!;
   for (let i = from; i < to; i++) {
     column.set(first + i, ids[i]!);
     core.kept.set(first + i, true);
@@ -230,13 +224,13 @@ function enter(core: Core, { column }: Ids, { ids, payloads }: Batch, first: num
 }
 
 function sealSome(
-  uuid: Core['uuid'],
+  { uuid }: Core,
   payloads: Batch['payloads'],
   first: number,
   from: number,
+  to: number,
   sealed: [number, Buffer][],
 ): void {
-  const to = Math.min(payloads.length, from + ROWS_AT_ONCE);
   for (let i = from; i < to; i++) {
     const value = payloads[i];
     if (value !== undefined) sealed.push([first + i, seal(uuid, 'payloads', first + i, value)]);

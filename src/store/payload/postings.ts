@@ -191,18 +191,12 @@ export function* merged(
         const ordinal = list[i]!;
         for (; a < among.length && among[a]! < ordinal; a++) if (alive(among[a]!)) ordinals[n++] = among[a]!;
         if (alive(ordinal) && holds(ordinal)) ordinals[n++] = ordinal;
-        if (++work >= STEP) {
-          work = 0;
-          yield;
-        }
+        if (++work % STEP === 0) yield;
       }
     }
     for (; a < among.length; a++) {
       if (alive(among[a]!)) ordinals[n++] = among[a]!;
-      if (++work >= STEP) {
-        work = 0;
-        yield;
-      }
+      if (++work % STEP === 0) yield;
     }
     if (value === old) b++;
     if (value === news[l]) l++;
@@ -210,10 +204,7 @@ export function* merged(
       values[count++] = value as never;
       offsets[count] = n;
     }
-    if (++work >= STEP) {
-      work = 0;
-      yield;
-    }
+    if (++work % STEP === 0) yield;
   }
   return new Packed(asValues(values, count, strings), offsets.slice(0, count + 1), ordinals.slice(0, n));
 }
