@@ -17,8 +17,9 @@ const LISTED_BY_PROCESSOR = 30;
 const COUNTS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'];
 
 /**
- * The files of a phase run `lanes` at a time; the phases, one after the other. They get the flags of this process.
- * @param {{ files: string[], lanes: number }[]} phases
+ * The files of a phase run `lanes` at a time; the phases, one after the other. They get the flags of this process,
+ * and in a phase of one lane those of their own.
+ * @param {{ files: string[], lanes: number, flagsOf?: (file: string) => string }[]} phases
  * @returns {Promise<number>} the exit code
  */
 export async function runFiles(phases) {
@@ -49,11 +50,15 @@ export async function runFiles(phases) {
     for (const event of events) reporter.write(event);
   }
 
-  for (const { files, lanes } of phases) {
+  const { NODE_OPTIONS = '' } = process.env;
+  for (const { files, lanes, flagsOf } of phases) {
     const start = performance.now();
     const left = [...files];
     const lane = async () => {
-      for (let file = left.shift(); file !== undefined; file = left.shift()) await runFile(file, lanes === 1);
+      for (let file = left.shift(); file !== undefined; file = left.shift()) {
+        if (flagsOf) process.env.NODE_OPTIONS = `${NODE_OPTIONS} ${flagsOf(file)}`.trim();
+        await runFile(file, lanes === 1);
+      }
     };
     await Promise.all(Array.from({ length: lanes }, lane));
     const seconds = (performance.now() - start) / 1000;

@@ -20,6 +20,8 @@ log(`Running ${files.length} test files`);
 const source = (file) => readFileSync(join(root, file.replace(/^build./, '').replace(/js$/, 'ts')), 'utf8');
 const shared = process.env.QDRANT_URL !== undefined || process.env.MILVUS_ADDRESS !== undefined;
 const isAlone = (file) => shared || source(file).includes('// Runs alone: ');
+/** Flags of Node that a file which runs alone asks for, by a line as in Node's own tests. */
+const flagsOf = (file) => /^\/\/ Flags: (.*)$/m.exec(source(file))?.[1] ?? '';
 
 /** How many files run at a time: one more than most machines of tests have processors, for servers and installations are waited for. */
 const LANES = 3;
@@ -74,5 +76,5 @@ const secondsOf = (file) => SECONDS[file.slice('build/test/'.length, -'.test.js'
 const together = files.filter((file) => !isAlone(file)).sort((a, b) => secondsOf(b) - secondsOf(a));
 process.exitCode = await runFiles([
   { files: together, lanes: LANES },
-  { files: files.filter(isAlone), lanes: 1 },
+  { files: files.filter(isAlone), lanes: 1, flagsOf },
 ]);
