@@ -1,10 +1,14 @@
 /** Memory of an index in use: lists of rows, descriptors, and segments that were replaced. */
 import { sharedBuffer } from '../core/shared.js';
+import { atOnce, type Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { releaseIn } from './engine/memory.js';
 import type { Segment } from './engine/segment.js';
 import { blocksOf, kernelArrays } from './engine/segment.js';
 import { firstNotBelow } from './files/ordered-rows.js';
+
+/** Rows that are looked at before others get their turn. */
+const LOOKED_AT_ONCE = 1 << 16;
 
 /**
  * Ordinals, and those of new rows behind them. Where a list has grown before there is room behind it, so that a write of one row
@@ -29,17 +33,27 @@ export function withNews(ordinals: Uint32Array, news: ArrayLike<number>): Uint32
 export function livingIn(alive: Uint8Array, from: number, to: number): Uint32Array {
   const living = new Uint32Array(Math.max(0, to - from));
   let n = 0;
-  for (let ordinal = from; ordinal < to; ordinal++) {
+  for (let ordinal = from; ordinal < to; ) {
+    if ((ordinal & 7) === 0 && ordinal + 8 <= to && alive[ordinal >>> 3] === 255) {
+      for (const end = ordinal + 8; ordinal < end; ordinal++) living[n++] = ordinal;
+      continue;
+    }
     living[n] = ordinal;
     n += (alive[ordinal >>> 3]! >>> (ordinal & 7)) & 1; // the next one takes the place of one that is dead
+    ordinal++;
   }
   return living.subarray(0, n);
+}
+
+/** Whether so many die that each row is looked at; else those that die are sought. */
+export function dieMany(ordinals: Uint32Array, dead: readonly number[]): boolean {
+  return 16 * dead.length > ordinals.length;
 }
 
 /** Ordinals without those that died, both ascending; the same list where it has none of these. */
 export function withoutDead(ordinals: Uint32Array, dead: readonly number[]): Uint32Array {
   if (ordinals.length === 0) return ordinals;
-  if (16 * dead.length > ordinals.length) return withoutMany(ordinals, dead);
+  if (dieMany(ordinals, dead)) return atOnce(withoutMany(ordinals, dead));
   const places: number[] = [];
   for (let i = 0, from = 0; i < dead.length && from < ordinals.length; i++) {
     from = firstNotBelow(dead[i]!, ordinals, from);
@@ -55,16 +69,30 @@ export function withoutDead(ordinals: Uint32Array, dead: readonly number[]): Uin
   return left.subarray(0, n);
 }
 
-/** The same where many died: by a look at each. */
-function withoutMany(ordinals: Uint32Array, dead: readonly number[]): Uint32Array {
+/** The same where many died: by a look at each, in parts. */
+export function* withoutMany(ordinals: Uint32Array, dead: readonly number[]): Sliced<Uint32Array> {
   const left = new Uint32Array(ordinals.length);
-  let n = 0;
-  for (let i = 0, next = 0; i < ordinals.length; i++) {
-    const ordinal = ordinals[i]!;
-    while (next < dead.length && dead[next]! < ordinal) next++;
-    if (dead[next] !== ordinal) left[n++] = ordinal;
+  const done = { from: 0, next: 0, kept: 0 };
+  while (done.from < ordinals.length) {
+    withoutSome(ordinals, dead, left, done);
+    yield;
   }
-  return n === ordinals.length ? ordinals : left.subarray(0, n);
+  return done.kept === ordinals.length ? ordinals : left.subarray(0, done.kept);
+}
+
+function withoutSome(
+  ordinals: Uint32Array,
+  dead: readonly number[],
+  left: Uint32Array,
+  done: { from: number; next: number; kept: number },
+): void {
+  let { from, next, kept } = done;
+  for (const end = Math.min(ordinals.length, from + LOOKED_AT_ONCE); from < end; from++) {
+    const ordinal = ordinals[from]!;
+    while (next < dead.length && dead[next]! < ordinal) next++;
+    if (dead[next] !== ordinal) left[kept++] = ordinal;
+  }
+  Object.assign(done, { from, next, kept });
 }
 
 const NONE = new Float32Array(0);

@@ -11,7 +11,7 @@ import type { RowImage } from './files/row-image.js';
 import { RowImages } from './files/row-images.js';
 import { runNow, type Steps } from './files/step.js';
 import { LiveImages } from './live-images.js';
-import { Lease, livingIn, withNews, withoutDead } from './live-memory.js';
+import { dieMany, Lease, livingIn, withNews, withoutDead, withoutMany } from './live-memory.js';
 import { LiveSegments } from './live-segments.js';
 import type { Snapshot } from './pool-messages.js';
 
@@ -29,6 +29,8 @@ export class Live {
   #lease: Lease | undefined;
   /** Grows with every row that dies. */
   deaths = 0;
+  /** What deaths that were told before leave of the rows that have no codes. */
+  #expected: { ordinals: readonly number[]; unindexed: Uint32Array; left: Uint32Array } | undefined;
   /** Dead rows that the last load() met. */
   #dead: number | undefined;
 
@@ -161,14 +163,23 @@ export class Live {
   }
 
   /** Gets ready for deaths, so that they take little in the turn of their commit. */
-  readonly expectDeaths = (ordinals: readonly number[]): Sliced<void> => this.#coded.expectDeaths(ordinals);
+  *expectDeaths(ordinals: readonly number[]): Sliced<void> {
+    this.#expected = undefined;
+    yield* this.#coded.expectDeaths(ordinals);
+    const unindexed = this.#unindexed;
+    if (!dieMany(unindexed, ordinals)) return;
+    this.#expected = { ordinals, unindexed, left: yield* withoutMany(unindexed, ordinals) };
+  }
 
   /** Rows died. */
   died(ordinals: readonly number[]): void {
     if (ordinals.length === 0) return;
     this.deaths += ordinals.length;
     this.#coded.died(ordinals);
-    const left = withoutDead(this.#unindexed, ordinals);
+    const expected = this.#expected;
+    this.#expected = undefined;
+    const isExpected = expected?.ordinals === ordinals && expected.unindexed === this.#unindexed;
+    const left = isExpected ? expected.left : withoutDead(this.#unindexed, ordinals);
     if (left === this.#unindexed) return;
     this.#unindexed = left;
     this.#changed();

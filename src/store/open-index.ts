@@ -77,11 +77,14 @@ export class OpenIndex implements IndexParts {
       },
       files.readOnly ? false : automatic,
     );
-    files.onChange((died) => {
-      if (this.#closed) return;
-      live.died(died);
-      live.rowsChanged();
-    }, live.expectDeaths);
+    files.onChange(
+      (died) => {
+        if (this.#closed) return;
+        live.died(died);
+        live.rowsChanged();
+      },
+      (dying) => live.expectDeaths(dying),
+    );
     files.onPayloads((ordinals) => this.indexes.changed(ordinals));
   }
 

@@ -50,6 +50,8 @@ export interface Batch {
 }
 
 const BLOCK_BYTES = 4 << 20;
+/** Short rows take longer to encode than their bytes to write. */
+const BLOCK_ROWS = 1 << 15;
 /** Cheap work on a row is done for so many of them before others get their turn. */
 const ROWS_AT_ONCE = 1024;
 /** Payloads that are encoded, likewise. */
@@ -156,6 +158,7 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
   const rows = first + count;
   core.ids ??= new Ids(kind);
   let replaced: number[];
+  let aliveLeft: Uint8Array | undefined;
   let next: State;
   try {
     yield* files.write(batch.rows, first, count);
@@ -164,6 +167,7 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
     yield* inTurns(inStretches(count, (from, to) => addReplaced(core, ids, from, to, dead)));
     replaced = yield* inTurns(orderedRows(dead, core.isAlive));
     if (replaced.length > 0) yield* inTurns(core.expectDeaths(replaced));
+    aliveLeft = yield* inTurns(core.alive.without(replaced));
     yield* inTurns(inStretches(count, (from, to) => enter(core, batch, first, from, to)));
     yield* inTurns(core.ids.prepare(first, rows));
     next = {
@@ -198,9 +202,8 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
   // From here on the rows are there, whatever happens.
   files.keep(next);
   core.state = next;
-  core.alive.reserve(rows);
+  core.alive.clear(replaced, aliveLeft);
   core.alive.setRange(first, rows, true);
-  core.alive.clear(replaced);
   core.ids.added(first, rows, core.kept);
   core.changed(replaced);
   return appended(batch, first, replaced);
@@ -300,7 +303,7 @@ class TailWriter {
   /** Rows [from, to), in blocks: one is encoded while the disk takes the one before. */
   *#fill({ file, entry }: Growing, rows: RowValues, from: number, to: number, first: number): Steps<void> {
     const { format, options, roomFor } = this.#core;
-    const perBlock = Math.max(1, Math.floor(BLOCK_BYTES / format.stride));
+    const perBlock = Math.min(BLOCK_ROWS, Math.max(1, Math.floor(BLOCK_BYTES / format.stride)));
     const buffers: Buffer[] = [];
     let writing: FileStep<void> | undefined;
     try {

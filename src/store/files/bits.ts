@@ -1,4 +1,8 @@
 /** Bitmaps over ordinals, least significant bit first. */
+import type { Sliced } from '../../core/slices.js';
+
+/** Bits that are cleared before others get their turn. */
+const CLEARED_AT_ONCE = 1 << 16;
 
 export class Bits {
   bytes: Uint8Array = new Uint8Array(0);
@@ -18,14 +22,33 @@ export class Bits {
   }
 
   setRange(from: number, to: number, value: boolean): void {
-    for (let at = from; at < to; at++) this.set(at, value);
+    let at = from;
+    while (at < to && (at & 7) !== 0) this.set(at++, value);
+    const whole = (to - at) >>> 3;
+    if (whole > 0) this.put(at >>> 3, new Uint8Array(whole).fill(value ? 255 : 0));
+    for (at += 8 * whole; at < to; at++) this.set(at, value);
   }
 
-  /** Clears many, each of which is set. */
-  clear(bits: ArrayLike<number>): void {
-    const { bytes } = this;
-    for (let i = 0; i < bits.length; i++) bytes[bits[i]! >>> 3]! &= ~(1 << (bits[i]! & 7));
+  /**
+   * Clears some, each of which is set.
+   *
+   * @param left what {@link without} made of them, where nothing was set or cleared since
+   */
+  clear(bits: readonly number[], left?: Uint8Array): void {
+    if (left === undefined) clearSome(this.bytes, bits, 0, bits.length);
+    else this.bytes.set(left);
     this.count -= bits.length;
+  }
+
+  /** The bytes when some bits are cleared, so that it takes little to clear them; undefined where they are few. */
+  *without(bits: readonly number[]): Sliced<Uint8Array | undefined> {
+    if (bits.length <= CLEARED_AT_ONCE) return undefined;
+    const left = this.bytes.slice();
+    for (let from = 0; from < bits.length; from += CLEARED_AT_ONCE) {
+      yield;
+      clearSome(left, bits, from, Math.min(bits.length, from + CLEARED_AT_ONCE));
+    }
+    return left;
   }
 
   /** Sets bytes from byte `at` on. */
@@ -50,6 +73,10 @@ export class Bits {
     if (from < this.bytes.length) part.set(this.bytes.subarray(from, Math.min(to, this.bytes.length)));
     return part;
   }
+}
+
+function clearSome(bytes: Uint8Array, bits: readonly number[], from: number, to: number): void {
+  for (let i = from; i < to; i++) bytes[bits[i]! >>> 3]! &= ~(1 << (bits[i]! & 7));
 }
 
 const ONES = new Uint8Array(256);

@@ -29,6 +29,7 @@ export function* removeRows(core: Core, ordinals: Iterable<number>): Steps<numbe
   const dying = yield* inTurns(orderedRows(ordinals, core.isAlive));
   if (dying.length === 0) return [];
   yield* inTurns(core.expectDeaths(dying));
+  const aliveLeft = yield* inTurns(core.alive.without(dying));
   const next = { ...state, dead: state.dead + dying.length, generation: state.generation + 1 };
   try {
     yield* core.commit(next, { ids: [], dead: yield* deadPages(core, dying), payloads: [] }, encodeState);
@@ -36,7 +37,7 @@ export function* removeRows(core: Core, ordinals: Iterable<number>): Steps<numbe
     throw diskError('deleting rows', error);
   }
   core.state = next;
-  core.alive.clear(dying);
+  core.alive.clear(dying, aliveLeft);
   core.changed(dying);
   return dying;
 }
