@@ -8,11 +8,17 @@ import type { RowImage } from './files/row-image.js';
 /** Bytes of records from which on growing step by step costs more than it spares. */
 export const LARGE_FILE = 32 << 20;
 
+/**
+ * Bytes of a file in ordinary pages: a search reads few rows of so many, and a virtual machine that gives free memory back to its host
+ * takes large pages from there, so that a build of 200 MB of rows took a tenth longer.
+ */
+const ORDINARY_BYTES = 256 << 20;
+
 /** Undefined where the system has no more. */
 export function memoryFor(bytes: number, newBuffer = sharedBuffer): Uint8Array | undefined {
   try {
     const memory = new Uint8Array(newBuffer(bytes));
-    if (bytes >= LARGE_FILE) nativeFiles().askLargePages?.(memory);
+    if (bytes > ORDINARY_BYTES) nativeFiles().askLargePages?.(memory.subarray(ORDINARY_BYTES));
     return memory;
   } catch {
     return undefined;
