@@ -16,11 +16,6 @@ export function overdue(stretch = STRETCH): boolean {
   return performance.now() - began >= stretch;
 }
 
-/** Whether somebody waits for a turn. */
-export function isAwaited(): boolean {
-  return waiting.length > 0;
-}
-
 /** Resolves in a later turn: who waits longest goes on first, and all share a turn's stretch. */
 export function othersTurn(): Promise<void> {
   return new Promise((resolve) => {

@@ -3,7 +3,7 @@
  * one that is predicted to be short runs here, as long as this turn of the event loop is young.
  */
 
-import { isAwaited, othersTurn, overdue } from '../core/turns.js';
+import { othersTurn, overdue } from '../core/turns.js';
 import type { CheckedFilter } from './filters.js';
 import type { CheckedQuery } from './request.js';
 
@@ -80,17 +80,6 @@ export class InlineSearches {
   }
 
   /**
-   * Whether a short search may run here, now or in the next turn. Not where another waits for that already: of many that
-   * are in flight the threads do their share.
-   */
-  async mayRun(): Promise<boolean> {
-    if (!overdue(STRETCH)) return true;
-    if (isAwaited()) return false;
-    await othersTurn();
-    return true;
-  }
-
-  /**
    * Queries of several shapes tell nothing: a long one would pass for a short one, and the other way round.
    *
    * @param ms what each query took, here or in a thread
@@ -114,6 +103,79 @@ export class InlineSearches {
     cost.ms = (cost.ms + (isLong && cost.strict === 0 ? 2 * cost.ms : ms)) / 2;
     cost.strict = isLong ? FORGIVEN : Math.max(0, cost.strict - 1);
     cost.values = values;
+  }
+}
+
+/** Some short searches that a thread makes. */
+export interface SearchGroup {
+  /** Sends those that have joined it, in one message; resolves when they are answered. */
+  send(): Promise<void>;
+}
+
+interface Waiting<G> {
+  ms: number;
+  go(group: G | undefined): void;
+}
+
+/**
+ * Short searches that come when their turn of the event loop is over. Each of the next turns takes some, the calling thread and threads
+ * that are free about as many: a message costs a third of a short search, so they get theirs together.
+ */
+export class ShortSearches<G extends SearchGroup> {
+  readonly #waiting: Waiting<G>[] = [];
+  #isSharing = false;
+  /** Groups that are not answered yet. */
+  #away = 0;
+
+  /** @param threads that may work beside this one */
+  constructor(
+    readonly threads: number,
+    readonly newGroup: () => G,
+  ) {}
+
+  /**
+   * Whose turn it is: undefined at once where the search may run here right now.
+   *
+   * @param ms that the search will take
+   * @returns in its turn, and before anything else happens: undefined where it runs here, else the group that it is to join
+   */
+  turn(ms: number): Promise<G | undefined> | undefined {
+    if (this.#waiting.length === 0 && !overdue(STRETCH)) return undefined;
+    return new Promise((go) => {
+      this.#waiting.push({ ms, go });
+      if (!this.#isSharing) void this.#share();
+    });
+  }
+
+  async #share(): Promise<void> {
+    this.#isSharing = true;
+    while (this.#waiting.length > 0) {
+      await othersTurn();
+      const all = this.#waiting.reduce((sum, { ms }) => sum + ms, 0);
+      const free = Math.max(0, this.threads - this.#away);
+      const share = Math.min(STRETCH, all / (1 + free));
+      for (let i = 0; i < free && this.#waiting.length > 1; i++) await this.#send(share);
+      for (let ms = 0; ms < share && this.#waiting.length > 0 && !(ms > 0 && overdue(STRETCH)); ) {
+        const next = this.#waiting.shift()!;
+        ms += next.ms;
+        next.go(undefined);
+        await undefined; // it works until it waits
+      }
+    }
+    this.#isSharing = false;
+  }
+
+  /** Those who have waited longest, but for the last of all, which runs here. */
+  async #send(share: number): Promise<void> {
+    const group = this.newGroup();
+    for (let ms = 0; ms < share && this.#waiting.length > 1; ) {
+      const next = this.#waiting.shift()!;
+      ms += next.ms;
+      next.go(group);
+    }
+    await undefined; // they join it
+    this.#away++;
+    void group.send().finally(() => this.#away--);
   }
 }
 

@@ -29,7 +29,7 @@ export class Live {
   #lease: Lease | undefined;
   /** Grows with every row that dies. */
   deaths = 0;
-  /** What deaths that were told before leave of the rows that have no codes. */
+  /** The rows without codes that are left by deaths which were told before. */
   #expected: { ordinals: readonly number[]; unindexed: Uint32Array; left: Uint32Array } | undefined;
   /** Dead rows that the last load() met. */
   #dead: number | undefined;

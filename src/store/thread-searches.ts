@@ -1,9 +1,10 @@
 /** Asynchronous searches where there are threads: in these, or on the calling thread where they are short. */
 import { inSlices } from '../core/slices.js';
+import { usableThreads } from '../core/threads.js';
 import { othersTurn, overdue } from '../core/turns.js';
 import { Conditions } from '../query/filter/conditions.js';
 import type { CheckedFilter, Matched } from './filters.js';
-import type { SearchedRows } from './inline.js';
+import { type SearchedRows, type SearchGroup, ShortSearches } from './inline.js';
 import { oneMoment, type Whole } from './one-moment.js';
 import type { OpenIndex } from './open-index.js';
 import type { CheckedQuery } from './request.js';
@@ -50,12 +51,15 @@ async function attempted<Payload>(
     return { value, isWhole: true };
   }
   const ms = index.inline.shortTime(own, searchedRows(index, matched));
-  const isHere = ms !== undefined && (await index.inline.mayRun());
+  const turn = ms === undefined ? undefined : shortSearches(index).turn(ms);
+  const group = turn && (await turn);
   index.checkOpen();
-  if (isHere && !isOfOneMoment()) return { value: [], isWhole: false };
-  const value = await (isHere
-    ? searchAlone<Payload>(index, own, matched, ms)
-    : searchInThreads<Payload>(index, own, matched));
+  if (ms !== undefined && !isOfOneMoment()) return { value: [], isWhole: false };
+  let searched: Promise<IndexAnswer<Payload>[]>;
+  if (group !== undefined) searched = group.search<Payload>(own, matched);
+  else if (ms !== undefined) searched = searchAlone<Payload>(index, own, matched, ms);
+  else searched = searchInThreads<Payload>(index, own, matched);
+  const value = await searched;
   const isWhole = isOfOneMoment();
   if (!isWhole) index.checkOpen();
   return { value, isWhole };
@@ -82,16 +86,72 @@ function rowsSearched(
   return { values: unindexed.length * dim, segments, passing };
 }
 
+const shortSearchesOf = new WeakMap<OpenIndex, ShortSearches<OneMessage>>();
+
+function shortSearches(index: OpenIndex): ShortSearches<OneMessage> {
+  let all = shortSearchesOf.get(index);
+  if (all === undefined) {
+    // This thread is busy with others of them.
+    const threads = Math.max(1, Math.min(index.pool.size, usableThreads() - 1));
+    all = new ShortSearches(threads, () => new OneMessage(index));
+    shortSearchesOf.set(index, all);
+  }
+  return all;
+}
+
+interface Member {
+  own: CheckedQuery[];
+  matched: ReadonlyMap<CheckedFilter, Matched>;
+  // biome-ignore lint/suspicious/noExplicitAny: each has payloads of its own type
+  resolve(answers: Promise<IndexAnswer<any>[]> | IndexAnswer<any>[]): void;
+  reject(error: unknown): void;
+}
+
+/** Short searches of one message. */
+class OneMessage implements SearchGroup {
+  readonly #members: Member[] = [];
+
+  constructor(readonly index: OpenIndex) {}
+
+  search<Payload>(own: CheckedQuery[], matched: ReadonlyMap<CheckedFilter, Matched>): Promise<IndexAnswer<Payload>[]> {
+    return new Promise((resolve, reject) => {
+      this.#members.push({ own, matched, resolve, reject });
+    });
+  }
+
+  async send(): Promise<void> {
+    if (this.#members.length === 0) return;
+    const own = this.#members.flatMap((member) => member.own);
+    const matched = new Map(this.#members.flatMap((member) => [...member.matched]));
+    try {
+      const answers = await searchInThreads<never>(this.index, own, matched, 1);
+      let from = 0;
+      for (const member of this.#members) {
+        member.resolve(answers.slice(from, from + member.own.length));
+        from += member.own.length;
+      }
+    } catch (error) {
+      // The fault of one of them is not that of the others.
+      for (const member of this.#members) {
+        if (this.#members.length === 1) member.reject(error);
+        else member.resolve(searchInThreads<never>(this.index, member.own, member.matched));
+      }
+    }
+  }
+}
+
+/** @param most threads that share the queries */
 async function searchInThreads<Payload>(
   index: OpenIndex,
   own: CheckedQuery[],
   matched: ReadonlyMap<CheckedFilter, Matched>,
+  most = index.pool.size,
 ): Promise<IndexAnswer<Payload>[]> {
   const { snapshot, done } = index.live.use();
   const only: Restricted = new Map();
   try {
     const requests = requestsFor(index, own, matched, only);
-    const parts = Math.min(index.pool.size, Math.ceil(own.length / 4));
+    const parts = Math.min(most, Math.ceil(own.length / 4));
     const size = Math.ceil(own.length / parts);
     // All must end before the snapshot and the masks may go: a search that runs on would write into another filter's.
     const ended = await Promise.allSettled(

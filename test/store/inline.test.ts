@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { FunnelIndex } from 'funnelvec/store';
-import { overdue } from '#dist/core/turns.js';
+import { othersTurn, overdue } from '#dist/core/turns.js';
 import type { CheckedFilter } from '#dist/store/filters.js';
-import { InlineSearches } from '#dist/store/inline.js';
+import { InlineSearches, ShortSearches } from '#dist/store/inline.js';
 import type { OpenIndex } from '#dist/store/open-index.js';
 import { partsOf } from '#dist/store/parts.js';
 import type { CheckedQuery } from '#dist/store/request.js';
@@ -99,22 +99,132 @@ describe('a search that is predicted to be short', () => {
     assert.equal(isShort(inline, [query()], { values: 0, segments: small }), true);
     assert.equal(isShort(inline, [query()], { values: 0, segments: large }), false);
   });
+});
 
-  it('may run here while the turn is young, one later in the next turn, others in threads', async () => {
-    const inline = new InlineSearches();
-    await inline.mayRun();
-    const until = performance.now() + 2;
-    while (performance.now() < until);
-    assert.equal(overdue(1), true);
-    let turned = false;
-    const turn = nextTurn().then(() => {
-      turned = true;
+/** Keeps this turn of the event loop until it is over for short searches. */
+function spend(): void {
+  const until = performance.now() + 2;
+  while (performance.now() < until);
+  assert.equal(overdue(1), true);
+}
+
+/** Groups of names, in the order in which they were sent, and what they wait for. */
+class Sent {
+  readonly names: string[][] = [];
+  readonly ends: (() => void)[] = [];
+
+  newGroup = () => {
+    const joined: string[] = [];
+    return {
+      join: (name: string) => void joined.push(name),
+      send: () => {
+        this.names.push(joined);
+        return new Promise<void>((resolve) => this.ends.push(resolve));
+      },
+    };
+  };
+}
+
+describe('short searches of one turn of the event loop', () => {
+  /** Names of those that ran here, in order. */
+  async function ran(short: ShortSearches<ReturnType<Sent['newGroup']>>, names: string[], ms: number, here: string[]) {
+    await Promise.all(
+      names.map(async (name) => {
+        const turn = short.turn(ms);
+        const group = turn && (await turn);
+        if (group === undefined) here.push(name);
+        else group.join(name);
+      }),
+    );
+  }
+
+  it('run here at once while it is young', async () => {
+    const short = new ShortSearches(1, new Sent().newGroup);
+    await othersTurn(); // a young one
+    assert.equal(short.turn(0.1), undefined);
+  });
+
+  it('wait for the next one when it is over, and a thread takes those of the first half in one message', async () => {
+    const sent = new Sent();
+    const short = new ShortSearches(1, sent.newGroup);
+    spend();
+    const here: string[] = [];
+    const all = ran(short, ['a', 'b', 'c', 'd'], 0.1, here);
+    await undefined;
+    assert.deepEqual([here, sent.names], [[], []], 'nothing runs in a turn that is over');
+    await all;
+    assert.deepEqual([here, sent.names], [['c', 'd'], [['a', 'b']]]);
+  });
+
+  it('run here, one after the other, while the threads are busy, and alone', async () => {
+    const sent = new Sent();
+    const short = new ShortSearches(1, sent.newGroup);
+    const here: string[] = [];
+    spend();
+    await ran(short, ['a'], 0.1, here);
+    spend();
+    await ran(short, ['b', 'c'], 0.1, here);
+    spend();
+    await ran(short, ['d', 'e'], 0.1, here);
+    assert.deepEqual([here, sent.names], [['a', 'c', 'd', 'e'], [['b']]]);
+    sent.ends[0]!();
+    await nextTurn();
+    spend();
+    await ran(short, ['f', 'g'], 0.1, here);
+    assert.deepEqual(sent.names, [['b'], ['f']]);
+  });
+
+  it('take no more than their share of a turn, and who came first goes first', async () => {
+    const sent = new Sent();
+    const short = new ShortSearches(2, sent.newGroup);
+    const here: string[] = [];
+    const names = Array.from({ length: 40 }, (_, i) => String(i));
+    spend();
+    await ran(short, names, 0.25, here);
+    assert.deepEqual(sent.names, [names.slice(0, 4), names.slice(4, 8)]);
+    assert.deepEqual(here, names.slice(8));
+  });
+});
+
+describe('many short searches in flight', () => {
+  const dim = 256;
+  const count = 3000;
+
+  it('are answered as one by one, and the fault of one is not that of the others', async (t) => {
+    const random = new Random(SEED);
+    const index = await FunnelIndex.create(':memory:', { dim, autoOptimize: false });
+    await index.upsert({ ids: Array.from({ length: count }, (_, i) => i), vectors: random.vector(count * dim) });
+    await index.optimize();
+    const { inline, live, pool } = partsOf(index) as OpenIndex;
+    const vectors = Array.from({ length: 64 }, () => random.vector(dim));
+    const filter = { must: [{ key: 'none', match: { value: 1 } }] };
+    const requests = vectors.map((vector, i) => ({ vector, limit: 10, ...(i % 5 === 4 && { filter }) }));
+    const alone = requests.map((request) => index.querySync(request).hits);
+    const measured = () => {
+      const rowsOfNow = { values: live.unindexed.length * dim, segments: live.segments };
+      for (let i = 0; i < 12; i++) inline.measured([query()], 0.05, rowsOfNow);
+    };
+    let groups = 0;
+    let failing = false;
+    const search = pool.search.bind(pool);
+    t.mock.method(pool, 'search', (...[snapshot, tasks]: Parameters<typeof search>) => {
+      if (tasks.length > 1) groups++;
+      return failing && tasks.length > 1 ? Promise.reject(new Error('of one of them')) : search(snapshot, tasks);
     });
-    const first = inline.mayRun();
-    assert.equal(await inline.mayRun(), false);
-    assert.equal(turned, false);
-    assert.equal(await first, true);
-    await turn;
+    for (failing of [false, true]) {
+      const before = groups;
+      for (let round = 0; round < 20 && groups === before; round++) {
+        measured();
+        spend();
+        const answers = await Promise.all(requests.map((request) => index.query(request)));
+        assert.deepEqual(
+          answers.map(({ hits }) => hits),
+          alone,
+        );
+      }
+      assert.ok(groups > before, 'no message had several searches');
+    }
+    await index.close();
   });
 });
 
