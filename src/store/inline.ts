@@ -15,6 +15,8 @@ const WORTH_WAKING = 0.06;
 const AWAKE = 0.06;
 /** Milliseconds of searches in one turn of the event loop. */
 const STRETCH = 1;
+/** Milliseconds of searches that are worth a message: it costs more than one of them where rows were written since the last. */
+const WORTH_SENDING = 0.25;
 /** Shapes of queries whose costs are remembered. */
 const SHAPES = 64;
 /** Values of rows without codes that may come along unmeasured. */
@@ -152,7 +154,7 @@ export class ShortSearches<G extends SearchGroup> {
     while (this.#waiting.length > 0) {
       await othersTurn();
       const all = this.#waiting.reduce((sum, { ms }) => sum + ms, 0);
-      const free = Math.max(0, this.threads - this.#away);
+      const free = Math.max(0, Math.min(this.threads - this.#away, Math.floor(all / WORTH_SENDING) - 1));
       const share = Math.min(STRETCH, all / (1 + free));
       for (let i = 0; i < free && this.#waiting.length > 1; i++) await this.#send(share);
       for (let ms = 0; ms < share && this.#waiting.length > 0 && !(ms > 0 && overdue(STRETCH)); ) {

@@ -149,29 +149,34 @@ describe('short searches of one turn of the event loop', () => {
     const short = new ShortSearches(1, sent.newGroup);
     spend();
     const here: string[] = [];
-    const all = ran(short, ['a', 'b', 'c', 'd'], 0.1, here);
+    const all = ran(short, ['a', 'b', 'c', 'd'], 0.25, here);
     await undefined;
     assert.deepEqual([here, sent.names], [[], []], 'nothing runs in a turn that is over');
     await all;
     assert.deepEqual([here, sent.names], [['c', 'd'], [['a', 'b']]]);
   });
 
-  it('run here, one after the other, while the threads are busy, and alone', async () => {
+  it('run here, one after the other, while the threads are busy, alone, and where they are too few for a message', async () => {
     const sent = new Sent();
     const short = new ShortSearches(1, sent.newGroup);
     const here: string[] = [];
     spend();
-    await ran(short, ['a'], 0.1, here);
+    await ran(short, ['a'], 0.25, here);
     spend();
-    await ran(short, ['b', 'c'], 0.1, here);
+    await ran(short, ['b', 'c'], 0.25, here);
     spend();
-    await ran(short, ['d', 'e'], 0.1, here);
+    await ran(short, ['d', 'e'], 0.25, here);
     assert.deepEqual([here, sent.names], [['a', 'c', 'd', 'e'], [['b']]]);
     sent.ends[0]!();
     await nextTurn();
     spend();
-    await ran(short, ['f', 'g'], 0.1, here);
+    await ran(short, ['f', 'g'], 0.25, here);
     assert.deepEqual(sent.names, [['b'], ['f']]);
+    sent.ends[1]!();
+    await nextTurn();
+    spend();
+    await ran(short, ['h', 'i'], 0.1, here);
+    assert.deepEqual([here.slice(-3), sent.names.length], [['g', 'h', 'i'], 2], 'so little is worth no message');
   });
 
   it('take no more than their share of a turn, and who came first goes first', async () => {
