@@ -52,8 +52,11 @@ const asked = Array.from({ length: queries }, (_, q) => Array.from(data.queries.
 /** Embeddings that look up what was embedded before: the model is not what is measured. */
 const known = (dim) => ({
   embedDocuments: async (texts) => texts.map((text) => Array.from(row(Number(text)).subarray(0, dim))),
-  // @langchain/qdrant embeds a text of its own to learn the dims.
-  embedQuery: async (text) => (asked[Number(text)] ?? asked[0]).slice(0, dim),
+  // @langchain/qdrant embeds a text of its own to learn the dims. The direct call gets the vector as it is: so does who asks for all of it.
+  embedQuery: async (text) => {
+    const vector = asked[Number(text)] ?? asked[0];
+    return dim === DIM ? vector : vector.slice(0, dim);
+  },
 });
 const documents = Array.from({ length: count }, (_, i) => ({ pageContent: String(i), metadata: { source: i % 10 } }));
 
