@@ -8,6 +8,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { dependencies } from '../setup/build.mjs';
 import { step } from '../setup/steps.mjs';
 import { addonOf } from './gyp.mjs';
 import { facts, refusals } from './inspect.mjs';
@@ -18,6 +19,7 @@ const MANIFEST = 'prebuilds/manifest.json';
 
 /** @param only names of platforms */
 export async function buildPlatforms({ only = Object.keys(PLATFORMS), twice = false } = {}) {
+  await dependencies(); // headers of node-addon-api
   const tools = await ensureTools();
   const built = {};
   for (const name of only) {
