@@ -329,3 +329,46 @@ export class GroupSearch {
     return { op: 'match', path: this.own.path, values: [key] };
   }
 }
+
+/** Groups or hits that are put together between two turns of others. */
+const AT_ONCE = 1024;
+
+/** Groups as they are told, without rows that are gone; those that are left with none are left out. */
+export function* toldGroups(
+  groups: readonly { key: HitGroup['id']; hits: readonly Hit[] }[],
+  hitOf: (hit: Hit) => Hit,
+  gone: ReadonlySet<Hit['id']>,
+  rows: ReadonlyMap<HitGroup['id'], LookupRow> | undefined,
+): Sliced<HitGroup[]> {
+  const told: HitGroup[] = [];
+  for (const { key, hits: ranked } of groups) {
+    const some = gone.size === 0 ? ranked : ranked.filter(({ id }) => !gone.has(id));
+    if (some.length === 0) continue;
+    const row = rows?.get(key);
+    if (told.push({ id: key, hits: some.map(hitOf), ...(row && { lookup: row }) }) % AT_ONCE === 0) yield;
+  }
+  return told;
+}
+
+/** A point may stand in several groups. */
+export function* hitsOfGroups<Hit>(groups: readonly { hits: Hit[] }[]): Sliced<Set<Hit>> {
+  const all = new Set<Hit>();
+  for (const { hits } of groups) {
+    for (const hit of hits) if (all.add(hit).size % AT_ONCE === 0) yield;
+  }
+  return all;
+}
+
+/** Hits by the pool that each comes from. */
+export function* hitsByPool<Hit, Pool>(hits: Iterable<Hit>, origin: ReadonlyMap<Hit, Pool>): Sliced<Map<Pool, Hit[]>> {
+  const pools = new Map<Pool, Hit[]>();
+  let placed = 0;
+  for (const hit of hits) {
+    if (++placed % AT_ONCE === 0) yield;
+    const pool = origin.get(hit)!;
+    const some = pools.get(pool);
+    if (some === undefined) pools.set(pool, [hit]);
+    else some.push(hit);
+  }
+  return pools;
+}

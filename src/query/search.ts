@@ -2,7 +2,7 @@
 import { telling } from '../core/diagnostics.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { MAX_DIM } from '../core/metrics.js';
-import { inSlices, type Sliced } from '../core/slices.js';
+import { inSlices } from '../core/slices.js';
 import type { Hit } from '../core/types.js';
 import { checkKeys } from '../core/validate.js';
 import { inContext } from '../funnel/funnel.js';
@@ -23,10 +23,12 @@ import {
   type GroupOptions,
   GroupSearch,
   type GroupsResult,
-  type HitGroup,
+  hitsByPool,
+  hitsOfGroups,
+  toldGroups,
 } from './group-search.js';
 import { withFullOf } from './heads-source.js';
-import { type LookupRow, lookUp } from './lookup.js';
+import { lookUp } from './lookup.js';
 import { isMirror, type Mirror } from './mirror.js';
 import { MIRROR_KEYS, type MirrorOptions, type Route } from './mirror-options.js';
 import { addFromSource, checkMirrorOptions, checkMirrorStages, MirrorSearch, tellMirror } from './mirror-search.js';
@@ -77,9 +79,6 @@ export type GroupsRequest = SearchRequest & GroupOptions;
 
 /** `limit` and `offset` count groups. */
 export type RecommendGroupsRequest = RecommendRequest & GroupOptions;
-
-/** Groups or hits that are put together between two turns of others. */
-const AT_ONCE = 1024;
 
 /** The class without a choice of kernels; see `FunnelSearch` in index.ts. */
 export class FunnelSearchOn {
@@ -343,12 +342,12 @@ export class FunnelSearchOn {
       this.#kernels().name,
     );
     // A point may stand in several groups, and in several pools.
-    const all = await inSlices(hitsOf(groups));
+    const all = await inSlices(hitsOfGroups(groups));
     const hits = new Map(payloadsInPools ? [] : Array.from(all, (hit) => [hit.id, hit]));
     // A point that is replaced between two pools is a different row in each: where pools carry payloads, each keeps its
     // own hit.
     const hitOf = (hit: Hit) => (payloadsInPools ? hit : hits.get(hit.id)!);
-    const pools = options.withVector ? await inSlices(byPool(payloadsInPools ? all : hits.values(), origin)) : [];
+    const pools = options.withVector ? await inSlices(hitsByPool(payloadsInPools ? all : hits.values(), origin)) : [];
     for (const [pool, some] of pools) {
       await addVectors(some, pool.prepared.matrix, this.source, ranker.source, options);
     }
@@ -366,22 +365,6 @@ export class FunnelSearchOn {
   }
 }
 
-function* toldGroups(
-  groups: readonly { key: HitGroup['id']; hits: readonly Hit[] }[],
-  hitOf: (hit: Hit) => Hit,
-  gone: ReadonlySet<Hit['id']>,
-  rows: ReadonlyMap<HitGroup['id'], LookupRow> | undefined,
-): Sliced<HitGroup[]> {
-  const told: HitGroup[] = [];
-  for (const { key, hits: ranked } of groups) {
-    const some = gone.size === 0 ? ranked : ranked.filter(({ id }) => !gone.has(id));
-    if (some.length === 0) continue;
-    const row = rows?.get(key);
-    if (told.push({ id: key, hits: some.map(hitOf), ...(row && { lookup: row }) }) % AT_ONCE === 0) yield;
-  }
-  return told;
-}
-
 function nameOf(i: number): string {
   return `requests[${i}]`;
 }
@@ -389,25 +372,4 @@ function nameOf(i: number): string {
 function checkedAll<Request, Checked>(requests: readonly Request[], check: (request: Request) => Checked): Checked[] {
   if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
   return Array.from(requests, (request, i) => inContext(nameOf(i), () => check(request)));
-}
-
-function* hitsOf<Hit>(groups: readonly { hits: Hit[] }[]): Sliced<Set<Hit>> {
-  const all = new Set<Hit>();
-  for (const { hits } of groups) {
-    for (const hit of hits) if (all.add(hit).size % AT_ONCE === 0) yield;
-  }
-  return all;
-}
-
-function* byPool<Hit, Pool>(hits: Iterable<Hit>, origin: ReadonlyMap<Hit, Pool>): Sliced<Map<Pool, Hit[]>> {
-  const pools = new Map<Pool, Hit[]>();
-  let placed = 0;
-  for (const hit of hits) {
-    if (++placed % AT_ONCE === 0) yield;
-    const pool = origin.get(hit)!;
-    const some = pools.get(pool);
-    if (some === undefined) pools.set(pool, [hit]);
-    else some.push(hit);
-  }
-  return pools;
 }

@@ -9,6 +9,13 @@ import type { PayloadSelection, Source } from '../query/source/source.js';
 import { withStamp } from './stamps.js';
 import { checkSyncOptions } from './sync.js';
 
+declare global {
+  /** As @types/node and compilers from 5.2 on declare it: older ones have no library of that name to ask for. */
+  interface SymbolConstructor {
+    readonly asyncDispose: unique symbol;
+  }
+}
+
 /** Options of follow(). */
 export interface FollowOptions {
   /** Milliseconds between the end of a round and the start of the next. @default 10,000 */

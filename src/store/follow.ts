@@ -1,5 +1,4 @@
 /** A mirror that follows its collection: rounds of syncs, as long as somebody wants them. */
-
 import { messageOf } from '../core/call.js';
 import { telling } from '../core/diagnostics.js';
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';

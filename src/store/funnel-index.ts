@@ -49,13 +49,6 @@ export type IndexGroups<Payload = unknown> = GroupsOf<FunnelIndex, Payload>;
 /** `limit` and `offset` count groups. */
 export type IndexRecommendGroups<Payload = unknown> = RecommendGroupsOf<FunnelIndex, Payload>;
 
-declare global {
-  /** As @types/node and compilers from 5.2 on declare it: older ones have no library of that name to ask for. */
-  interface SymbolConstructor {
-    readonly asyncDispose: unique symbol;
-  }
-}
-
 /**
  * Vectors, ids and payloads in files of yours or in memory, searched in this process: docs/index.md of the repository has
  * options, files and limits. Asynchronous calls search in threads; each `*Sync` twin does the same on the calling thread, with

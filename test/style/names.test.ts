@@ -22,6 +22,8 @@ const ALIKE: Readonly<Record<string, string>> = {
   traced: 'the same of traced.ts',
 };
 
+const MOST_LINES = 400;
+
 const EXPORTED =
   /^export (?:declare )?(?:abstract )?(?:async )?(?:class|function\*?|const|let|type|interface|enum) (\w+)/gm;
 
@@ -68,4 +70,14 @@ it('comments are sentences: none begins with "Of …" or "What …", but for a q
     }
   }
   assert.deepEqual(found, [], 'say which value it is, or what is done: "The rows that …", "Returns …"');
+});
+
+it('no file has more lines than one can keep in mind, but for generated ones', () => {
+  const files = filesOf(['src', 'cpp', 'assembly'], /\.(ts|cc|h)$/);
+  assert.ok(files.length > 500, `${files.length} files were found`);
+  const long = files.filter((file) => {
+    const text = readFileSync(file, 'utf8');
+    return text.split('\n').length - 1 > MOST_LINES && !/^\/\/ Generated\b/.test(text);
+  });
+  assert.deepEqual(long, [], `more than ${MOST_LINES} lines: divide it by what its parts do`);
 });
