@@ -2,6 +2,7 @@
 // names them as optional dependencies, of its own version.
 //   node scripts/platforms/pack.mjs --out folder           what `npm run build:platforms` built
 //   node scripts/platforms/pack.mjs --out folder --own     the binary of build/Release alone: a package for this machine
+//   node scripts/platforms/pack.mjs --out folder --host https://host/owner/name     says where the project is hosted
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,7 @@ import { filesUnder, log, root, run, works } from '../setup/steps.mjs';
 import { archive } from './archive.mjs';
 import { shakeDeclarations } from './declarations.mjs';
 import { join as joinModules } from './join.mjs';
-import { BINARY, manifestOf, PLATFORMS, SCOPE } from './platforms.mjs';
+import { BINARY, hostedAt, manifestOf, PLATFORMS, SCOPE } from './platforms.mjs';
 import { KEPT, slim } from './slim.mjs';
 
 /**
@@ -20,9 +21,11 @@ import { KEPT, slim } from './slim.mjs';
  * release is, and `npm ci` of a clone must not ask for them.
  *
  * @param own the binary of build/Release stands for this machine's platform, and no other has one
+ * @param host where the project is hosted, see hostedAt()
  * @returns {Promise<{ main: string, platforms: Record<string, string> }>} paths of the archives
  */
-export async function packRelease({ out: folder, own = false }) {
+export async function packRelease({ out: folder, own = false, host }) {
+  const home = host === undefined ? {} : hostedAt(host);
   const out = resolve(folder); // npm packs in other folders
   mkdirSync(out, { recursive: true });
   const work = mkdtempSync(join(tmpdir(), 'funnelvec-pack-'));
@@ -30,18 +33,18 @@ export async function packRelease({ out: folder, own = false }) {
     const { version } = json(join(root, 'package.json'));
     const platforms = {};
     for (const [name, file] of Object.entries(own ? ownBinary() : builtBinaries())) {
-      platforms[name] = await packPlatform({ name, file, version, work, out, strip: own });
+      platforms[name] = await packPlatform({ name, file, version, home, work, out, strip: own });
     }
-    return { main: await packMain({ version, work, out }), platforms };
+    return { main: await packMain({ version, home, work, out }), platforms };
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-async function packPlatform({ name, file, version, work, out, strip }) {
+async function packPlatform({ name, file, version, home, work, out, strip }) {
   const folder = join(work, name);
   mkdirSync(folder);
-  const manifest = manifestOf(name, version);
+  const manifest = { ...manifestOf(name, version), ...home };
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   const text = `# ${manifest.name}\n\n${manifest.description}. Installed with \`funnelvec\`, which loads it.\n`;
   writeFileSync(join(folder, 'README.md'), text);
@@ -52,11 +55,12 @@ async function packPlatform({ name, file, version, work, out, strip }) {
 }
 
 /** As `npm pack` has it, but for what slim.mjs and declarations.mjs do, and for the platforms' packages. */
-async function packMain({ version, work, out }) {
+async function packMain({ version, home, work, out }) {
   await run('tar', ['-xzf', await pack(root, work), '-C', work]);
   const folder = join(work, 'package');
   const path = join(folder, 'package.json');
-  const { devDependencies, overrides, scripts, ...manifest } = json(path);
+  const { devDependencies, overrides, scripts, ...own } = json(path);
+  const manifest = { ...own, ...home };
   const packages = Object.keys(PLATFORMS).map((name) => [`${SCOPE}/${name}`, version]);
   manifest.optionalDependencies = { ...manifest.optionalDependencies, ...Object.fromEntries(packages) };
   writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
@@ -99,12 +103,14 @@ export async function unpackInto(modules, { main, platforms }) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { values } = parseArgs({ options: { out: { type: 'string' }, own: { type: 'boolean', default: false } } });
+  const { values } = parseArgs({
+    options: { out: { type: 'string' }, own: { type: 'boolean', default: false }, host: { type: 'string' } },
+  });
   if (values.out === undefined) {
     log('Expected --out with a folder for the archives');
     process.exitCode = 2;
   } else {
-    const { main, platforms } = await packRelease({ out: values.out, own: values.own });
+    const { main, platforms } = await packRelease(values);
     for (const file of [main, ...Object.values(platforms)]) process.stdout.write(`${file}\n`);
   }
 }

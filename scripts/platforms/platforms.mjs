@@ -48,6 +48,27 @@ export const SCOPE = '@funnelvec';
 /** The name of a platform's binary in its package. */
 export const BINARY = 'funnelvec.node';
 
+/**
+ * Fields of a package.json that say where its project is hosted: npm compares `repository` with what built an archive, before it
+ * vouches for that. The project itself is at home wherever somebody publishes it.
+ *
+ * @param url of the project, https://host/owner/name
+ */
+export function hostedAt(url) {
+  const { origin, pathname, protocol } = URL.canParse(url) ? new URL(url) : {};
+  const [, owner, name] = /^\/([\w.-]+)\/([\w.-]+?)(?:\.git)?\/?$/.exec(pathname ?? '') ?? [];
+  if (protocol !== 'https:' || name === undefined) {
+    throw new Error(`Expected https://host/owner/name for --host but received ${JSON.stringify(url)}`);
+  }
+  const home = `${origin}/${owner}/${name}`;
+  return {
+    author: owner,
+    homepage: `${home}#readme`,
+    bugs: { url: `${home}/issues` },
+    repository: { type: 'git', url: `git+${home}.git` },
+  };
+}
+
 /** The package.json of a platform's package. */
 export function manifestOf(name, version) {
   const { os, cpu, libc, runs } = PLATFORMS[name];

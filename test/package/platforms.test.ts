@@ -20,6 +20,7 @@ interface Source {
 }
 const load = (name: string) => import(pathToFileURL(join(root, 'scripts/platforms', name)).href);
 const { PLATFORMS } = (await load('platforms.mjs')) as { PLATFORMS: Record<string, Platform> };
+const { hostedAt } = (await load('platforms.mjs')) as { hostedAt: (url: string) => Record<string, unknown> };
 const { addonOf } = (await load('gyp.mjs')) as { addonOf: (one: Platform) => { sources: Source[]; ldflags: string[] } };
 const { refusals } = (await load('inspect.mjs')) as { refusals: (name: string, facts: object) => string[] };
 const { KEPT, minified, toCommonJs } = (await load('slim.mjs')) as {
@@ -44,6 +45,26 @@ describe('platforms', () => {
       const found = paths.matchAll(/join\(__dirname, '\.\.\/\.\.\/\.\.\/\.\.\/@funnelvec\/([\w-]+)\/([\w.]+)'\)/g);
       const named = Array.from(found).filter(([, , one]) => one === file);
       assert.deepEqual(named.map(([, name]) => name).sort(), all, file);
+    }
+  });
+
+  it('say where the project is hosted, whoever publishes them', () => {
+    const home = {
+      author: 'who',
+      homepage: 'https://host.example/who/what#readme',
+      bugs: { url: 'https://host.example/who/what/issues' },
+      repository: { type: 'git', url: 'git+https://host.example/who/what.git' },
+    };
+    for (const end of ['', '/', '.git']) assert.deepEqual(hostedAt(`https://host.example/who/what${end}`), home);
+    const wrong = [
+      '',
+      'who/what',
+      'http://host.example/who/what',
+      'https://host.example/who',
+      'https://host.example/a/b/c',
+    ];
+    for (const one of wrong) {
+      assert.throws(() => hostedAt(one), /Expected https:\/\/host\/owner\/name for --host but received/);
     }
   });
 
