@@ -13,7 +13,8 @@ export async function experiment({ search, queries, target, splits, seed = 1, lo
   const { choose } = await import('../../dist/esm/tune/choose.js');
   const { mean } = await import('../../dist/esm/tune/bounds.js');
   const { median, quantile } = await import('../../dist/esm/tune/measure.js');
-  const { randomFrom, shuffled } = await import('../../dist/esm/tune/session.js');
+  const { seeded } = await import('../../dist/esm/core/random.js');
+  const { shuffled } = await import('../../dist/esm/tune/session.js');
 
   const { subject, session } = await prepared({ search, queries, target, seed });
   await askExact(subject, session);
@@ -35,7 +36,7 @@ export async function experiment({ search, queries, target, splits, seed = 1, lo
   log(`${choices.length} plans on ${everyone.length} queries`);
   const sizes = choices.map(({ request }) => request.plan?.candidates ?? request.params?.candidates ?? Number.NaN);
 
-  const random = randomFrom(seed + 1);
+  const random = seeded(seed + 1);
   const outcomes = [];
   for (let split = 0; split < splits; split++) {
     const order = shuffled(everyone.length, random);

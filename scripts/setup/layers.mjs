@@ -68,6 +68,26 @@ export default {
       from: { path: '^src/', pathNot: anyOf(all) },
       to: {},
     },
+    {
+      // A file without imports of its own is seen by who imports it.
+      name: 'what is imported is in a layer',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/', pathNot: anyOf(all) },
+    },
+    {
+      // An index is a source by files of the store's own; those of databases need nothing of it, though it lies lower.
+      name: 'sources of databases know nothing of the store',
+      severity: 'error',
+      from: { path: anyOf(['sources']) },
+      to: { path: anyOf(['store']) },
+    },
+    {
+      name: "a database's source imports nothing of another's",
+      severity: 'error',
+      from: { path: '^src/sources/([^/]+)/' },
+      to: { path: '^src/sources/[^/]+/', pathNot: '^src/sources/$1/' },
+    },
     { name: 'imports make no circles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'what is imported is there',

@@ -14,7 +14,7 @@ import { queriesFor } from './tune.js';
 
 export interface BenchCommand {
   queries?: QueryFile;
-  /** A file of the queries' true neighbours, which recall is then of, in place of those of mode 'exact'. */
+  /** A file of the queries' true neighbours, for recall in place of the answers of mode 'exact'. */
   truth?: string;
   heldOut: number;
   model?: ModelChoice;
@@ -27,7 +27,7 @@ export interface BenchRow {
   /** Milliseconds of one search at a time. */
   p50: number;
   p95: number;
-  /** Share of the exact answers that was found, in any order; a row of the same score is as good, as it is to tune. */
+  /** Share of the exact answers that was found, in any order. As in tune(), a row of the same score is as good. */
   recall: number;
   /** Queries of which all were found. */
   complete: number;

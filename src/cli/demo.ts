@@ -3,10 +3,11 @@
  * says so; with one, some sentences are searched.
  */
 
+import { seeded } from '../core/random.js';
 import { funnel } from '../index.js';
 import { activeKernels } from '../kernels/load.js';
 import { FunnelIndex } from '../store/funnel-index.js';
-import { asGood, lossOf, randomFrom } from '../tune/session.js';
+import { asGood, lossOf } from '../tune/session.js';
 import type { Io } from './io.js';
 import type { LoadEmbedder, ModelChoice } from './model.js';
 import { startProgress } from './progress.js';
@@ -129,7 +130,7 @@ function compared(ways: [string, (vector: Float32Array) => Answer][], queries: r
 
 /** Clusters in a space whose later dims vary less and less. */
 function maker(): () => Float32Array {
-  const random = randomFrom(7);
+  const random = seeded(7);
   const gaussian = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const scale = Float32Array.from({ length: DIM }, (_, d) => (1 + d / 8) ** -0.6);
   const point = (around: Float32Array | undefined, spread: number) =>

@@ -1,6 +1,7 @@
 /** A sample of queries: texts or vectors of a file, or rows of the store in their place. */
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
+import { seeded } from '../core/random.js';
 import { ownView } from '../core/realm.js';
 import type { Id } from '../core/types.js';
 import { counted } from '../files/formats/jsonl.js';
@@ -12,7 +13,7 @@ import type { VectorType } from '../files/vector-type.js';
 import { rowsAtOnce, type Source } from '../query/source/source.js';
 import { textOf } from '../store/import/encoding.js';
 import { linesOf } from '../store/import/lines.js';
-import { randomFrom, shuffled } from '../tune/session.js';
+import { shuffled } from '../tune/session.js';
 import { UsageError } from './exit.js';
 import { openFile } from './files.js';
 import type { ModelEmbedder } from './model.js';
@@ -53,7 +54,7 @@ export async function readQueries(
     throw new UsageError(`Expected no --vector for ${file.path}, which has a text a line`);
   }
   const all = isText(file) ? await textsOf(file) : await columnOf(file, dim);
-  const rows = shuffled(all.length, randomFrom(1))
+  const rows = shuffled(all.length, seeded(1))
     .slice(0, file.limit)
     .sort((a, b) => a - b);
   const some = rows.map((i) => all[i]!);
@@ -158,7 +159,7 @@ const LOOKED_AT = 100_000;
 
 /** Rows of the store as queries, drawn by chance from its first 100,000: each finds itself. */
 export async function sampleRows(source: Source, count: number, signal: AbortSignal): Promise<Queries> {
-  const random = randomFrom(1);
+  const random = seeded(1);
   const { dim } = await source.info({ signal });
   const sample: Float32Array[] = [];
   let seen = 0;

@@ -77,7 +77,7 @@ export interface Extra {
 export interface OpenOptions {
   /** Its name. */
   collection: string;
-  /** Another name of the head vector than "head"; of backends that support `collections`. */
+  /** Another name of the head vector than "head"; of backends that support `vectorNames`. */
   head?: string;
   /** Another name of the full vector than "full", or the tail layout. */
   full?:
@@ -133,8 +133,10 @@ export interface Supports {
   refusesBigIds?: RegExp;
   /** Cosine vectors come back at length 1. */
   normalises?: boolean;
-  /** Collections go by names: one may be missing, dropped, or made anew with other dims, and vectors have names. */
+  /** Collections go by names: one may be missing, dropped, or made anew with other dims. */
   collections?: boolean;
+  /** Vectors go by names, too: one may be missing. @default as `collections` */
+  vectorNames?: boolean;
   /** A collection has one vector, which is searched over all dims: specs have `headDim` equal to `dim`. */
   oneVector?: boolean;
   /** The layout of head and tail. */

@@ -1,21 +1,13 @@
 /** Rows of the suite: seeded, the same everywhere. */
+import { seeded } from '../core/random.js';
 import type { CollectionSpec, Extra, Row } from './backend.js';
+
+export { seeded as random };
 
 /** Dims of heads and of full vectors, and rows of a collection, where a test says nothing else. */
 export const HEAD = 8;
 export const DIM = 24;
 export const COUNT = 60;
-
-/** Mulberry32: uniform in [0, 1). */
-export function random(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Uniform values in [−1, 1). */
 export function randomVector(dim: number, next: () => number): Float32Array {
@@ -23,7 +15,7 @@ export function randomVector(dim: number, next: () => number): Float32Array {
 }
 
 export function rows(count: number, dim: number, ids: CollectionSpec['ids'], seed: number): Row[] {
-  const next = random(seed);
+  const next = seeded(seed);
   return Array.from({ length: count }, (_, n) => ({
     id:
       ids === 'number'

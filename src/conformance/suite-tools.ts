@@ -22,7 +22,7 @@ export function suiteTools(backend: Backend) {
   const withFilters = where(filters, 'native filters');
   const withTails = where(supports.tails, 'layout of head and tail');
   const withDecoders = where(supports.decoders, 'two ways to read vectors');
-  const withCollections = where(supports.collections, 'names of collections and vectors');
+  const withCollections = where(supports.collections, 'names of collections');
   const withServer = where(supports.server, 'server');
   const layouts = supports.tails ? (['full', 'tail'] as const) : (['full'] as const);
   const supported = (parts: [string, Partial<CollectionSpec>][]) =>

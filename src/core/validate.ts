@@ -109,7 +109,7 @@ export function checkQuery(query: Vector | Float16Values, dim?: number, where = 
   }
   if (dim === undefined) checkDim(query.length, where);
   else if (query.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, query);
-  const packed = query instanceof Float32Array ? query : packQuery(query, where);
+  const packed = query instanceof Float32Array ? query : packNumbers(query, where);
   if (!allFinite(packed, 0, packed.length)) {
     const at = packed.findIndex((value) => !Number.isFinite(value));
     throw expected('NOT_FINITE', 'a finite float32', `dim ${at} of ${where}`, query[at]);
@@ -117,14 +117,15 @@ export function checkQuery(query: Vector | Float16Values, dim?: number, where = 
   return packed;
 }
 
-function packQuery(query: ArrayLike<number>, where: string): Float32Array {
-  const packed = new Float32Array(query.length);
-  for (let i = 0; i < packed.length; i++) {
-    if (typeof query[i] !== 'number')
-      throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, query[i]);
-    packed[i] = query[i]!;
+/** Numbers as float32, each read once. @throws FunnelError NOT_FINITE where one is no number; NaN passes */
+export function packNumbers(given: ArrayLike<number>, where: string): Float32Array {
+  const values = new Float32Array(given.length);
+  for (let i = 0; i < values.length; i++) {
+    const value: unknown = given[i];
+    if (typeof value !== 'number') throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, value);
+    values[i] = value;
   }
-  return packed;
+  return values;
 }
 
 export function isZero(vector: Float32Array): boolean {

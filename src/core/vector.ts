@@ -1,6 +1,6 @@
 /** Query vectors: a caller's is copied, checked and measured in one pass, and everything behind that takes it as it is. */
 import { expected } from './errors.js';
-import { checkAttached, checkDim, isNumbers } from './validate.js';
+import { checkAttached, checkDim, isNumbers, packNumbers } from './validate.js';
 
 /** Key of requests to sources: their vector as a search has checked it, so that sources of ours need not look at it again. */
 const CHECKED = Symbol('checked');
@@ -34,7 +34,7 @@ export class QueryVector {
     if (ArrayBuffer.isView(given)) checkAttached(given, where);
     if (dim === undefined) checkDim(given.length, where);
     else if (given.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, given);
-    const values = given instanceof Float32Array ? new Float32Array(given) : packed(given, where);
+    const values = given instanceof Float32Array ? new Float32Array(given) : packNumbers(given, where);
     // Another thread may have made a shared buffer longer between the two looks at it.
     if (dim !== undefined && values.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, values);
     return new QueryVector(values, measure(values, where, given));
@@ -87,16 +87,6 @@ export class QueryVector {
     if (this.dim !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, this.values);
     return this;
   }
-}
-
-function packed(given: ArrayLike<number>, where: string): Float32Array {
-  const values = new Float32Array(given.length);
-  for (let i = 0; i < values.length; i++) {
-    const value: unknown = given[i]; // read once
-    if (typeof value !== 'number') throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, value);
-    values[i] = value;
-  }
-  return values;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Rows without a query vector: pages of them, and how many have which value. */
+/** Rows without a query vector, page by page. */
 
 import type { Sliced } from '../core/slices.js';
 import { checkInteger } from '../core/validate.js';

@@ -2,7 +2,7 @@
 import type { Id, IdKind, Metric } from '../core/types.js';
 import type { IndexAnswer, IndexQuery, PointBatch } from './types.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for
+// biome-ignore lint/suspicious/noExplicitAny: it takes an index whatever its payloads are
 type Any = any;
 
 export interface SearchedIndex {

@@ -13,13 +13,13 @@
  * for 128 anchors with 50 rows each, 384 dims and a head of 64. Neighbours come before: anchors · rows · dim.
  */
 import { cosOfPi } from '../core/exact-math.js';
+import { seeded } from '../core/random.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
 import { Adam } from './adam.js';
 import { listLoss } from './adapter-loss.js';
 import { product, transposed } from './embeddings.js';
 import { cosentLoss, infoNceLoss, type Loss } from './loss.js';
 import { matryoshkaLoss } from './matryoshka.js';
-import { seeded } from './random.js';
 import { type Corpus, neighbours } from './shortlist.js';
 
 const BATCH = 128;

@@ -1,12 +1,13 @@
 /** fitHead(): heads for vectors of a model that was not trained to be cut, or not to so few dims. */
 import { expected, FunnelError } from '../core/errors.js';
+import { seeded } from '../core/random.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
 import { principalBasis } from '../store/engine/basis.js';
 import { Adapter, type LabelledPairs } from './adapter.js';
 import { checkFitOptions, checkPairs, type FitHeadOptions, type FitSettings, type HeadPair } from './fit-options.js';
 import { FittedHead } from './fitted-head.js';
 import type { HeadFacts, ShortlistRecall } from './head-facts.js';
-import { sample, seeded } from './random.js';
+import { sample } from './random.js';
 import { type CheckedRows, checkedRows, idKey, type Vectors } from './rows.js';
 import { breathe } from './running.js';
 import { type Corpus, corpusOf, type Probes, probesOf, shortlistRecall, unitRows } from './shortlist.js';

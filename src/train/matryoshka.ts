@@ -1,9 +1,9 @@
 /** The Matryoshka wrapper: one loss at several prefix lengths of the same embeddings. */
 import { expected } from '../core/errors.js';
+import { seeded } from '../core/random.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
 import { checkAlike, checkDims, checkEmbeddings, type Embeddings, prefixes } from './embeddings.js';
 import type { Labels, Loss } from './loss.js';
-import { seeded } from './random.js';
 import { throughUnits, unitsOf } from './units.js';
 
 /** Which prefixes a loss is taken over. */

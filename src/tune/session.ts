@@ -2,6 +2,7 @@
 
 import { expected, FunnelError } from '../core/errors.js';
 import { isDistance, needsDirection } from '../core/metrics.js';
+import { seeded } from '../core/random.js';
 import { ownFloats } from '../core/realm.js';
 import type { Id } from '../core/types.js';
 import { checkInteger, checkKeys, checkQuery, isNumbers, isZero } from '../core/validate.js';
@@ -84,18 +85,6 @@ export function ownQueries(given: TuneOptions['queries'], dim: number, metric: M
   return own;
 }
 
-/** mulberry32. @returns numbers in [0, 1) */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** 0..count − 1 in an order of chance. */
 export function shuffled(count: number, random: () => number): number[] {
   const order = Array.from({ length: count }, (_, i) => i);
@@ -125,7 +114,7 @@ export class Session {
     /** The ids of the true neighbours of each query, where the caller knows them. */
     readonly neighbours?: readonly (readonly Id[])[],
   ) {
-    this.random = randomFrom(seed);
+    this.random = seeded(seed);
     this.order = shuffled(vectors.length, this.random);
   }
 

@@ -7,6 +7,8 @@ import { it } from 'node:test';
 const TWO_ENTRIES = 'the same function of two entries: with the fastest kernels that run here, or with WASM alone';
 const CHECKED = 'the same kernels twice: as this library calls them, and with the checks that users get';
 
+const PEER = "adapters/checked has the same under the package's name, with an error that says what to install";
+
 /** Exported names that stand in several files of src, each with the reason. */
 const ALIKE: Readonly<Record<string, string>> = {
   FunnelSearch: TWO_ENTRIES,
@@ -18,6 +20,15 @@ const ALIKE: Readonly<Record<string, string>> = {
   getKernels: CHECKED,
   createWasmKernels: CHECKED,
   reference: CHECKED,
+  BackedVector: PEER,
+  FunnelEmbeddings: PEER,
+  FunnelRetriever: PEER,
+  FunnelVector: PEER,
+  FunnelVectorStore: PEER,
+  MilvusVector: PEER,
+  embedderOf: PEER,
+  milvusWriter: PEER,
+  qdrantWriter: PEER,
   moduleUrl: 'here-cjs.ts takes the place of here.ts in the CommonJS build',
   traced: 'the same of traced.ts',
 };
@@ -25,7 +36,26 @@ const ALIKE: Readonly<Record<string, string>> = {
 const MOST_LINES = 400;
 
 const EXPORTED =
-  /^export (?:declare )?(?:abstract )?(?:async )?(?:class|function\*?|const|let|type|interface|enum) (\w+)/gm;
+  /^export (?:declare )?(?:abstract )?(?:async )?(?:class|function\*?|(?:const )?enum|const|let|type|interface) (\w+)/gm;
+const UNPACKED = /^export (?:const|let) [{[]([^=]*)[}\]] =/gm;
+const LISTED = /^export (?:type )?\{([^}]*)\}( from)?/gm;
+
+/** The names that a file gives: those that it passes on under their own name are named by the file that they are from. */
+function namesOf(text: string): string[] {
+  const names = [...text.matchAll(EXPORTED)].map(([, name]) => name!);
+  const parts = (list: string) => list.split(',').map((part) => part.trim().replace(/^type /, ''));
+  for (const [, list] of text.matchAll(UNPACKED)) {
+    names.push(...parts(list!).map((part) => part.replace(/^.*:\s*/, '').replace(/^\.{3}/, '')));
+  }
+  for (const [, list, from] of text.matchAll(LISTED)) {
+    for (const part of parts(list!)) {
+      const [name, alias] = part.split(' as ') as [string, string?];
+      const passedOn = from !== undefined || new RegExp(`^import [^;]*\\b${name}\\b[^;]* from`, 'm').test(text);
+      if (alias !== undefined || !passedOn) names.push(alias ?? name);
+    }
+  }
+  return names.filter((name) => name !== '');
+}
 
 /** Not those of node_modules, where bench's has a link to this folder. */
 function filesOf(folders: readonly string[], kind: RegExp): string[] {
@@ -40,10 +70,10 @@ function filesOf(folders: readonly string[], kind: RegExp): string[] {
 it('no two exported names of src are alike, but for those with a reason', () => {
   const files = new Map<string, Set<string>>();
   for (const file of filesOf(['src'], /\.ts$/)) {
-    for (const [, name] of readFileSync(file, 'utf8').matchAll(EXPORTED)) {
+    for (const name of namesOf(readFileSync(file, 'utf8'))) {
       // In a browser X-web.ts is X.ts, which it stands in for; in a bundle it is X-bundled.ts.
       const place = file.replace(/-(web|workerd|bundled)\.ts$/, '.ts');
-      files.set(name!, (files.get(name!) ?? new Set()).add(place));
+      files.set(name, (files.get(name) ?? new Set()).add(place));
     }
   }
   assert.ok(files.size > 1000, `${files.size} names were found`);

@@ -4,9 +4,9 @@ import { hasText, type PathCondition, SYMBOLS } from './filter-column.js';
 import {
   and,
   atom,
+  combine,
   type FilterPiece,
   isName,
-  join,
   LEAST,
   list,
   literal,
@@ -57,11 +57,11 @@ export function jsonCondition(
     if (node.values.length === 0) return false;
     checkIntegers(node.values, 'match of', named);
     const same = node.values.map((one) => atom(`${value} == ${literal(one)}`));
-    if (scalars) return and(given, join('or', same));
+    if (scalars) return and(given, combine('or', same));
     // A single value is looked for in a list too: Milvus Lite reads a minus sign in a list only.
     const some = atom(`json_contains_any(${container(base, steps, named)}, ${list(node.values)})`);
     // Milvus Lite takes text that reads as an array for one.
-    return and(given, join('or', [...same, and(not(atom(`${value} like "%"`)), some)]));
+    return and(given, combine('or', [...same, and(not(atom(`${value} like "%"`)), some)]));
   }
   if (node.op === 'count') throw unsupported(`values_count of a JSON key (${named})`);
   if (node.op === 'null') throw unsupported(`is_null of a JSON key (${named})`, 'a missing key is null to it, too');
@@ -76,7 +76,7 @@ export function jsonCondition(
   // `exists` is true of a null on some servers (2.3.5) and false on others (Milvus Lite 3.2.2).
   const filled = and(
     given,
-    join(
+    combine(
       'or',
       scalarKinds(value).map((kind) => atom(kind)),
     ),
@@ -84,7 +84,7 @@ export function jsonCondition(
   switch (node.op) {
     case 'except':
       checkIntegers(node.values, 'match.except of', named);
-      return join('and', [filled, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`)))]);
+      return combine('and', [filled, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`)))]);
     case 'text':
       return and(given, hasText(value, node));
     case 'empty':

@@ -14,7 +14,7 @@ export type Expression =
 /** True, false, or an expression that is one of them for every row, never unknown. */
 export type FilterPiece = boolean | Expression;
 
-/** @param opposite - true where the text is false, and false where it is true: of what is never null */
+/** @param opposite - the negation of `text`, written without `not`; only for values that are never null */
 export function atom(text: string, opposite?: string): FilterPiece {
   return sized({ op: 'atom', text, size: text.length, ...(opposite !== undefined && { opposite }) });
 }
@@ -28,11 +28,11 @@ export function prefixed(text: string): FilterPiece {
 }
 
 export function and(...pieces: readonly FilterPiece[]): FilterPiece {
-  return join('and', pieces);
+  return combine('and', pieces);
 }
 
 export function or(...pieces: readonly FilterPiece[]): FilterPiece {
-  return join('or', pieces);
+  return combine('or', pieces);
 }
 
 export function not(piece: FilterPiece): FilterPiece {
@@ -62,11 +62,11 @@ function turned(piece: Expression): Expression | undefined {
     if (other === undefined) return undefined;
     parts.push(other);
   }
-  return join(piece.op === 'and' ? 'or' : 'and', parts) as Expression;
+  return combine(piece.op === 'and' ? 'or' : 'and', parts) as Expression;
 }
 
 /** As and() and or() do, of more pieces than a call takes arguments. */
-export function join(op: 'and' | 'or', pieces: readonly FilterPiece[]): FilterPiece {
+export function combine(op: 'and' | 'or', pieces: readonly FilterPiece[]): FilterPiece {
   const decided = op === 'or';
   if (pieces.includes(decided)) return decided;
   const parts = pieces.filter((piece) => typeof piece !== 'boolean');

@@ -5,7 +5,19 @@ import type { FilterNode, Step } from '../../query/filter/ast.js';
 import type { MilvusFields } from './fields.js';
 import { columnCondition, type PathCondition } from './filter-column.js';
 import { jsonCondition, jsonValue, needsScalars } from './filter-json.js';
-import { and, atom, column, type FilterPiece, join, LEAST, list, not, or, unsupported, write } from './filter-text.js';
+import {
+  and,
+  atom,
+  column,
+  combine,
+  type FilterPiece,
+  LEAST,
+  list,
+  not,
+  or,
+  unsupported,
+  write,
+} from './filter-text.js';
 
 /** Conditions that one `min_should` may become, as there is nothing that counts; see MAX_EXPRESSION, too. */
 const MAX_CHOICES = 10_000;
@@ -29,7 +41,7 @@ function toPiece(node: FilterNode, fields: MilvusFields): FilterPiece {
   switch (node.op) {
     case 'and':
     case 'or':
-      return join(
+      return combine(
         node.op,
         node.nodes.filter(isSaidOnce).map((one) => toPiece(one, fields)),
       );
@@ -157,8 +169,8 @@ function atLeast(count: number, pieces: readonly FilterPiece[]): FilterPiece {
     const left = pieces.length - from;
     if (k <= 0) return true;
     if (k > left) return false;
-    if (k === left) return join('and', pieces.slice(from));
-    if (k === 1) return join('or', pieces.slice(from));
+    if (k === left) return combine('and', pieces.slice(from));
+    if (k === 1) return combine('or', pieces.slice(from));
     const key = k * pieces.length + from;
     const piece = made.get(key) ?? or(and(pieces[from]!, ofRest(k - 1, from + 1)), ofRest(k, from + 1));
     made.set(key, piece);

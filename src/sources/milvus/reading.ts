@@ -53,7 +53,7 @@ export function readingOf(
   };
 }
 
-/** Rows with all vectors that are read, and the ids of those without; undefined where such are no matter. */
+/** The rows that have every vector asked for, and the ids of the others, which are not looked for without `skip`. */
 export function splitByVectors(
   { rows, lifted }: QueryRows,
   { names }: Reading,
@@ -61,7 +61,7 @@ export function splitByVectors(
   idField: string,
 ): { rows: readonly MilvusRow[]; lacking: Id[] | undefined } {
   if (!skip) return { rows, lacking: undefined };
-  // Vectors that were lifted out are none of a nullable field.
+  // Only vectors of fields that are not nullable are lifted out.
   if (lifted !== undefined) return { rows, lacking: [] };
   const isWhole = (row: MilvusRow) => names.every((name) => row[name] !== null);
   const lacking = rows.filter((row) => !isWhole(row));

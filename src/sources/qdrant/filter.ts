@@ -23,7 +23,7 @@ interface Dialect {
 }
 
 /**
- * @throws FunnelError BAD_ID (what Qdrant has no such ids for, or JSON cannot carry), UNSUPPORTED (a key with a quote, an
+ * @throws FunnelError BAD_ID (an id that Qdrant has not, or that JSON cannot carry), UNSUPPORTED (a key with a quote, an
  *   integer that JSON or Qdrant would round)
  */
 export function toQdrantFilter(node: FilterNode): object {
@@ -71,7 +71,7 @@ function toCondition(node: FilterNode, dialect: Dialect): object {
   }
 }
 
-/** No point has an id of none. */
+/** A condition that no point passes: its id is one of none. */
 function nothing(dialect: Dialect): object {
   return dialect.leaf({ op: 'ids', ids: [] });
 }
@@ -161,7 +161,7 @@ function grpcMatch(node: Extract<Leaf, { op: 'match' | 'except' | 'text' }>): ob
     return { case: typeof first === 'string' ? 'keyword' : 'boolean', value: first };
   }
   const except = node.op === 'except';
-  // Without a type, too: nothing excepted is anything but null.
+  // A list without values has no type. As keywords, `except` of none lets pass whatever is not null.
   if (!isInteger(first)) return { case: except ? 'exceptKeywords' : 'keywords', value: { strings: [...values] } };
   const integers = values.map((value) => int64(value as number | bigint, node.path));
   return { case: except ? 'exceptIntegers' : 'integers', value: { integers } };
@@ -204,7 +204,7 @@ function int64(value: number | bigint, path: Path): bigint {
   throw inexact('integers of 64 bits, as Qdrant matches them,', path, integer);
 }
 
-/** The client writes them by JSON.stringify(). */
+/** The client writes them by JSON.stringify(), which takes no bigints. */
 function restValues({ values, path }: Extract<Leaf, { op: 'match' | 'except' }>): Scalar[] {
   const large = values.find((value) => typeof value === 'bigint');
   if (large === undefined) return [...values];

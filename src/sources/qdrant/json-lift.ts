@@ -94,7 +94,7 @@ class Scan {
     if (lacking === undefined) return lifts.every((lift) => lift.count === points);
     const rows = points - lacking.length;
     if (lifts.every((lift) => lift.count === rows)) return true;
-    // Twice the same name.
+    // A point had the same name twice.
     if (lifts.some((lift) => lift.count > rows)) return false;
     lacking.push(points - 1);
     // Its other vectors are overwritten by the next point.
@@ -127,7 +127,7 @@ class Scan {
     if (next !== OPEN_OBJECT) return this.skipValue();
     return this.object((name) => {
       if (this.peek() === OPEN_ARRAY) return this.lift(name);
-      // Not a dense vector, which is no lack of one.
+      // It is no dense vector: unexpected where its name was asked for, since the point does not lack it.
       return this.lifts.every((lift) => lift.name !== name) && this.skipValue();
     });
   }

@@ -10,21 +10,22 @@ import type { RowTier } from './types.js';
 
 const QUERIES = 8;
 const NEAREST = 10;
-/** A shortlist so many times as long is what the default one is compared with. */
+/** The default shortlist is compared with one that is so many times as long. */
 const LONGER = 16;
 
 /** The segment, measured. */
 export function* measured(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<Segment> {
   const agreement = yield* agreementOf(searcher, segment, rows);
   const told = { ...segment, agreement };
-  // Where codes say nothing bounds decide, and reach as far as they must.
+  // Where codes say so little, a search goes by bounds, which read as many rows as they need: nothing is to be measured.
   if (agreement === undefined || isBlunt(told)) return told;
   return { ...told, ...(yield* reachOf(searcher, segment, rows)) };
 }
 
 /**
  * Some rows are queries: of the ten best other rows that a long shortlist finds, the share that the default one finds, or
- * rows as good. Undefined of so few rows that both would hold most, and of a head of another kind, which is as its owner wants it.
+ * rows as good. Undefined where rows are so few that both would hold most, and where a shortlist plane chooses: its owner wants
+ * it as it is.
  */
 function* agreementOf(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<number | undefined> {
   const { coding, count, ordinals } = segment;
@@ -61,15 +62,15 @@ const MADE = 96;
 const AT_ONCE = 16;
 /** Steps from one made query to the next, coprime to MADE: the first ones come from everywhere, too. */
 const STEP = 35;
-/** So much of what more would find is enough: for the shortlist beside the longest, for fewer lists beside all. */
+/** This share is enough: of what the longest shortlist finds, for a shorter one; of what all lists find, for fewer. */
 const FINDS = 0.995;
-/** So many times as many rows as usual the head codes pick, at most. */
+/** The head codes pick at most so many times as many rows as usual. */
 const DEEPEST = 16;
 /** The first number of lists that is tried, as a share of those that are visited without a walk. */
 const FEWEST = 1 / 16;
 /** So many times as many are visited: queries that are texts of another kind than the rows need more than these do. */
 const MARGIN = 2;
-/** From this share of the lists on all of them are read as soon, since they lie one behind the other. */
+/** To read more than this share of the lists takes as long as to read all, which lie one behind the other. */
 const AS_SOON = 1 / 3;
 
 interface MadeQuery {
@@ -81,7 +82,7 @@ interface MadeQuery {
 
 /**
  * How deep a shortlist must be for the ten nearest by the codes of all rows, and from how many lists a walk finds nearly as many.
- * Neither is compared with a search that stays in some of the lists: what all of these lack would not be missed.
+ * Both are compared with searches of all lists: a row that every search of some lists lacks would not be missed.
  */
 function* reachOf(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<Pick<Segment, 'depth' | 'neighbours'>> {
   const { coding, neighbours, partition } = segment;
@@ -133,7 +134,7 @@ function* reachOf(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<P
   return { depth, neighbours: { ...neighbours, lists: all } };
 }
 
-/** Halfway between directions where cosines order rows: else it would be a row itself, where one of the two is far longer. */
+/** Under cosine, halfway between the directions of two rows: halfway between the rows, a far longer one would be the query. */
 function* between(
   { coding, count, ordinals }: Segment,
   rows: RowTier,

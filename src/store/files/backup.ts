@@ -67,7 +67,8 @@ export async function copyIndex(core: Core, to: string, options: CopyOptions): P
   const target = new Target(to);
   try {
     target.make();
-    const notes = notesOf(folder); // before the rows: notes that are older than these have some of them written again
+    // Before the rows: by notes older than them the command writes some again, and leaves none out.
+    const notes = notesOf(folder);
     const copy = join(target.beside, LMDB_FILE);
     const { state, fds } = await taken(core, copy);
     const total = fds.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -191,7 +192,7 @@ async function synced(disk: Disk, file: string): Promise<void> {
   }
 }
 
-/** The state of a copy, which then has no writer any more and is synced. */
+/** The state of a copy. Afterwards it names no writer, and is synced. */
 async function withoutWriter(copy: string): Promise<State> {
   const own = lmdbKv(copy, { readOnly: false, relaxed: false });
   try {

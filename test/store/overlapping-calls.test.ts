@@ -1,4 +1,4 @@
-/** States that only meet when calls overlap, each found once by a hostile reader. */
+/** States that only meet when calls overlap. Each was wrong once. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ const random = new Random(SEED);
 const ids = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 
 async function onDisk(run: (path: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'funnelvec-review-'));
+  const folder = mkdtempSync(join(tmpdir(), 'funnelvec-overlap-'));
   try {
     await run(join(folder, 'index'));
   } finally {
