@@ -11,8 +11,22 @@ import { requestFeatures } from './feature-requests.js';
 import { stageFeatures } from './feature-stages.js';
 import { featureTools, type It, type Make, type Open } from './feature-tools.js';
 
-/** There are integer ids, and each name in refuses is a feature's. To be called before any test is registered, which a later error would cancel. */
-export function checkSupports({ supports }: Backend): void {
+const CALLS = ['create', 'drop', 'source', 'idOf', 'payloadOf', 'stop'] as const;
+
+/**
+ * The functions are there, there are integer ids, and each name in refuses is a feature's. To be called before any test is
+ * registered, which a later error would cancel.
+ */
+export function checkBackend(backend: Backend): void {
+  const { supports } = backend;
+  for (const name of CALLS) {
+    if (typeof backend[name] !== 'function') {
+      throw expected('BAD_ARGUMENT', 'a function', `${name} of the backend`, backend[name]);
+    }
+  }
+  if (typeof supports !== 'object' || supports === null) {
+    throw expected('BAD_ARGUMENT', '{ idKinds, exact, … }', 'supports of the backend', supports);
+  }
   const { idKinds } = supports;
   if (idKinds?.number === undefined) {
     const what =
@@ -56,8 +70,9 @@ async function hinted(name: FeatureName, body: () => Promise<void>): Promise<voi
 
 /** The reason to skip a test, where the backend lacks something that it needs. */
 function lacking(name: FeatureName, { filters, searches }: Backend): string | false {
-  if (name === 'filter and native filter restrict together' && filters === undefined) return 'no native filters';
-  if (name === 'queryBatch: one round trip' && searches === undefined) return 'nobody counts searches';
+  if (name === 'filter and native filter restrict together' && filters === undefined)
+    return 'no native filters (filters)';
+  if (name === 'queryBatch: one round trip' && searches === undefined) return 'nobody counts searches (searches)';
   return false;
 }
 

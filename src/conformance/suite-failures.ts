@@ -13,7 +13,7 @@ export function failureTests(tools: SuiteTools): void {
     await rejects(source.head({ vector: query(), candidates: 5 }), 'NO_COLLECTION', /nowhere/);
   });
 
-  where(supports.vectorNames ?? supports.collections, 'names of vectors')(
+  where(supports.vectorNames ?? supports.collections, 'names of vectors (supports.vectorNames)')(
     'a missing vector is named, with those that exist',
     async () => {
       const spec = await shared('cosine');
@@ -33,16 +33,20 @@ export function failureTests(tools: SuiteTools): void {
     await rejects(source.full({ vector: broken, limit: 5 }), 'NOT_FINITE', /dim 3/);
     for (const candidates of [0, -1, 1.5, Number.NaN]) {
       await rejects(source.head({ vector: query(), candidates }), 'BAD_ARGUMENT', /candidates/);
+      await rejects(source.full({ vector: query(), limit: candidates }), 'BAD_ARGUMENT', /limit/);
     }
   });
 
-  where(supports.limit, 'limit')('a limit beyond the database is refused before the search', async () => {
-    const spec = await shared('cosine');
-    await rejects(open(spec).head({ vector: query(), candidates: 16_385 }), 'BAD_ARGUMENT', /16384/);
-    await rejects(open(spec).scan({ limit: 16_385 }), 'BAD_ARGUMENT', /16384/);
-  });
+  where(supports.limit, 'limit (supports.limit)')(
+    'a limit beyond the database is refused before the search',
+    async () => {
+      const spec = await shared('cosine');
+      await rejects(open(spec).head({ vector: query(), candidates: 16_385 }), 'BAD_ARGUMENT', /16384/);
+      await rejects(open(spec).scan({ limit: 16_385 }), 'BAD_ARGUMENT', /16384/);
+    },
+  );
 
-  where(filters?.bad, 'filter that the database refuses')(
+  where(filters?.bad, 'filter that the database refuses (filters.bad)')(
     'a filter that the database does not understand is refused in its words',
     async () => {
       const spec = await shared('cosine');
@@ -60,7 +64,7 @@ export function failureTests(tools: SuiteTools): void {
     },
   );
 
-  where(supports.loading, 'collection out of memory')(
+  where(supports.loading, 'collection out of memory (supports.loading)')(
     'a collection that is not loaded is an error of its own',
     async () => {
       const spec = await make('unloaded');

@@ -148,7 +148,7 @@ export function headTests(tools: SuiteTools): void {
     sameOrder(ids, scan(spec, query(), spec.headDim).slice(0, 10), backend);
   });
 
-  where(supports.refusesBigIds, 'ids that are refused')(
+  where(supports.refusesBigIds, 'ids that are refused (supports.refusesBigIds)')(
     'ids beyond 2^53 are refused over JSON, with the remedy',
     async () => {
       const spec = await shared('big', { ids: 'big' });

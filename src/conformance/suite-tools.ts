@@ -12,18 +12,18 @@ export function suiteTools(backend: Backend) {
   const { idKinds } = supports;
   const it = (name: string, body: () => Promise<void>, skip: string | false = false) =>
     void test(name, { skip, timeout: 60_000 }, body);
-  /** For tests of what a source need not have. */
+  /** For tests of what a source need not have: where it has not, they are skipped with a word what, and the member that says so. */
   const where =
     (has: unknown, what: string) =>
     (name: string, body: () => Promise<void>): void =>
       it(name, body, has ? false : `no ${what}`);
-  const withStrings = where(idKinds.string, 'ids that are strings');
-  const withBigIds = where(idKinds.big, 'ids beyond 2^53');
-  const withFilters = where(filters, 'native filters');
-  const withTails = where(supports.tails, 'layout of head and tail');
-  const withDecoders = where(supports.decoders, 'two ways to read vectors');
-  const withCollections = where(supports.collections, 'names of collections');
-  const withServer = where(supports.server, 'server');
+  const withStrings = where(idKinds.string, 'ids that are strings (supports.idKinds.string)');
+  const withBigIds = where(idKinds.big, 'ids beyond 2^53 (supports.idKinds.big)');
+  const withFilters = where(filters, 'native filters (filters)');
+  const withTails = where(supports.tails, 'layout of head and tail (supports.tails)');
+  const withDecoders = where(supports.decoders, 'two ways to read vectors (supports.decoders)');
+  const withCollections = where(supports.collections, 'names of collections (supports.collections)');
+  const withServer = where(supports.server, 'server (supports.server)');
   const layouts = supports.tails ? (['full', 'tail'] as const) : (['full'] as const);
   const supported = (parts: [string, Partial<CollectionSpec>][]) =>
     parts.filter(

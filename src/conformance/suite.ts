@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
 import type { Backend } from './backend.js';
 import { DIM, random, randomVector } from './data.js';
-import { checkSupports, featureConformance } from './features.js';
+import { checkBackend, featureConformance } from './features.js';
 import { type FunnelData, funnelConformance } from './funnels.js';
 import { mirrorConformance } from './mirror.js';
 import { sameOrder, scan } from './scan-oracle.js';
@@ -51,9 +51,9 @@ export async function sourceConformance(
   }
   if (backend !== undefined) {
     try {
-      checkSupports(backend);
+      checkBackend(backend);
     } catch (error) {
-      await backend.stop();
+      await backend.stop?.();
       throw error;
     }
   }

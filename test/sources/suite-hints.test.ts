@@ -34,6 +34,14 @@ it('kinds of ids that leave out integers, which all other tests use, are an erro
   );
 });
 
+it('a function of the backend that is missing is an error before any test', async () => {
+  const { idOf: _, ...rest } = backendOf({});
+  await assert.rejects(
+    sourceConformance('without ids', async () => rest as never),
+    { code: 'BAD_ARGUMENT', message: /a function for idOf of the backend but received undefined/ },
+  );
+});
+
 const bodies = new Map<string, () => Promise<void>>();
 const collect = (name: string, body: () => Promise<void>) => void bodies.set(name, body);
 const fails = async () => assert.fail('no database');
