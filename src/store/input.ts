@@ -3,7 +3,7 @@
 import { describe, expected, FunnelError } from '../core/errors.js';
 import { allFinite } from '../core/finite.js';
 import { halfToFloat, toHalf } from '../core/half.js';
-import { METRICS } from '../core/metrics.js';
+import { INDEX_METRICS } from '../core/metrics.js';
 import { ownFloats, ownView } from '../core/realm.js';
 import type { Sliced } from '../core/slices.js';
 import type { Id } from '../core/types.js';
@@ -199,7 +199,7 @@ export function checkCreateOptions(options: FunnelIndexOptions): IndexConfig {
   if (typeof dim !== 'number' || !Number.isInteger(dim) || dim < 1 || dim > 65_536) {
     throw expected('BAD_DIMS', '1 to 65536 dims', 'dim', dim);
   }
-  oneOf(options.metric, METRICS, 'metric');
+  oneOf(options.metric, INDEX_METRICS, 'metric');
   oneOf(options.rotation, ['pca', 'none', 'balanced'], 'rotation');
   oneOf(options.precision, ['float32', 'float16'], 'precision');
   const { lists } = options;

@@ -3,7 +3,7 @@
  * in the place of those that say how rows are coded: the name of the file of its build, which has them.
  */
 import { Buffer } from '../core/buffer.js';
-import { METRICS } from '../core/metrics.js';
+import { INDEX_METRICS } from '../core/metrics.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { BLOCK_ROWS } from '../kernels/codes.js';
 import { MOST_SKEW, readBasis, strideOf } from './engine/basis.js';
@@ -341,7 +341,7 @@ function metaOf(bytes: Uint8Array, file: string): Meta {
   const sizes = [meta.dim, meta.head, meta.width, meta.full, meta.count, meta.lists];
   const sane =
     sizes.every((n) => Number.isSafeInteger(n) && n >= 0) &&
-    METRICS.includes(meta.metric) &&
+    INDEX_METRICS.includes(meta.metric) &&
     meta.head % 8 === 0 &&
     meta.width % 8 === 0 &&
     meta.full % 8 === 0 &&

@@ -5,6 +5,7 @@ import type { EmbeddingsInterface } from '@langchain/core/embeddings';
 import type { BaseRetrieverInput } from '@langchain/core/retrievers';
 import { type VectorStoreInterface, VectorStoreRetriever } from '@langchain/core/vectorstores';
 import { expected, FunnelError } from '../../core/errors.js';
+import { nameOfMetric } from '../../core/metrics.js';
 import { checkInteger, checkKeys, isNumbers } from '../../core/validate.js';
 import type { TextEmbedder } from '../../embed/types.js';
 import { funnel, type Metric, type Plan } from '../../index.js';
@@ -24,6 +25,7 @@ import { FunnelVectorStore } from './vector-store.js';
 
 export type { FunnelAnswer };
 
+/** Our metrics by LangChain's names. */
 const METRICS = { cosine: 'cosine', innerProduct: 'dot', euclidean: 'euclid' } as const satisfies Record<
   string,
   Metric
@@ -183,12 +185,7 @@ export class FunnelRetriever<
       const { metric } = await store.info();
       if (metric !== this.#metric) {
         const what = `the searchType of the store, whose metric is ${metric},`;
-        throw expected(
-          'BAD_ARGUMENT',
-          what,
-          'searchType',
-          Object.entries(METRICS).find(([, one]) => one === this.#metric)![0],
-        );
+        throw expected('BAD_ARGUMENT', what, 'searchType', nameOfMetric(METRICS, this.#metric, 'LangChain'));
       }
     }
     const vector = await this.largeEmbeddingModel.embedQuery(query);

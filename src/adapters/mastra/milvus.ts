@@ -1,5 +1,6 @@
 /** The indexes of a Mastra store as collections of Milvus: an id, a vector (and its first dims), metadata as JSON. */
 import { expected, FunnelError } from '../../core/errors.js';
+import { nameOfMetric } from '../../core/metrics.js';
 import { isString } from '../../core/validate.js';
 import { type Filter, FunnelSearch, funnelPlan, type Id, type Plan } from '../../index.js';
 import type { FilterNode } from '../../query/filter/ast.js';
@@ -8,6 +9,7 @@ import type { PackedRows, Source } from '../../query/source/source.js';
 import { guarded } from '../../sources/index.js';
 import { refusal } from '../../sources/milvus/from-milvus.js';
 import { type MilvusClientLike, type MilvusSourceOptions, milvusSource } from '../../sources/milvus/index.js';
+import { MILVUS_METRICS } from '../../sources/milvus/schema.js';
 import { type MilvusWriteClient, milvusWriter, type PointWriter } from '../langchain/writers.js';
 import type { AskedSearch, FoundRow, IndexShape, StoredRow, VectorBackend } from './backend.js';
 import { collectionName, nameOfCollection } from './names.js';
@@ -48,7 +50,6 @@ const VECTOR = 'vector';
 const HEAD = 'head';
 /** As the SDK numbers types. */
 const TYPES = { text: 21, json: 23, floats: 101 };
-const METRICS = { cosine: 'COSINE', dot: 'IP', euclid: 'L2' } as const;
 /** Milliseconds that an empty collection may take to be loaded. */
 const LONGEST_LOAD = 120_000;
 /** Rows of one page, and ids of one delete. */
@@ -118,6 +119,7 @@ export class MilvusBackend implements VectorBackend {
 
   async create(name: string, { dim, metric }: IndexShape): Promise<void> {
     const collection_name = collectionName(this.prefix, name);
+    const metric_type = nameOfMetric(MILVUS_METRICS, metric, 'Milvus');
     const vectors: [string, number][] = [[VECTOR, dim]];
     if (this.head !== undefined && this.head < dim) vectors.push([HEAD, this.head]);
     const fields = [
@@ -129,7 +131,7 @@ export class MilvusBackend implements VectorBackend {
     await this.#asked(name, () => this.client.createCollection(made));
     try {
       for (const [field_name] of vectors) {
-        const index = { collection_name, field_name, index_type: 'AUTOINDEX', metric_type: METRICS[metric] };
+        const index = { collection_name, field_name, index_type: 'AUTOINDEX', metric_type };
         await this.#asked(name, () => this.client.createIndex(index));
       }
       await this.#load(name, collection_name);

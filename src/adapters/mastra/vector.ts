@@ -14,6 +14,7 @@ import {
   type UpsertVectorParams,
 } from '@mastra/core/vector';
 import { expected, FunnelError } from '../../core/errors.js';
+import { nameOfMetric } from '../../core/metrics.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import { isBlank, packedVector } from '../langchain/vectors.js';
@@ -36,8 +37,8 @@ export interface MastraIndexParams extends CreateIndexParams {
   metadataIndexes?: string[];
 }
 
-const OUR_METRICS = { cosine: 'cosine', euclidean: 'euclid', dotproduct: 'dot' } as const;
-const MASTRA_METRICS = { cosine: 'cosine', euclid: 'euclidean', dot: 'dotproduct' } as const;
+/** Our metrics by Mastra's names. */
+const METRICS = { cosine: 'cosine', euclidean: 'euclid', dotproduct: 'dot' } as const;
 const QUERY_KEYS = [
   'indexName',
   'queryVector',
@@ -77,7 +78,7 @@ export abstract class BackedVector extends MastraVector {
       if (!Number.isInteger(dimension) || dimension < 1 || dimension > 65_536) {
         throw expected('BAD_DIMS', '1 to 65536 dims', 'dimension', dimension);
       }
-      if (metric !== undefined && !Object.hasOwn(OUR_METRICS, metric)) {
+      if (metric !== undefined && !Object.hasOwn(METRICS, metric)) {
         throw expected('BAD_ARGUMENT', "'cosine', 'euclidean' or 'dotproduct'", 'metric', metric);
       }
       if (!Array.isArray(metadataIndexes) || metadataIndexes.some((key) => typeof key !== 'string' || key === '')) {
@@ -89,7 +90,7 @@ export abstract class BackedVector extends MastraVector {
       await this.#turns.take(name, async () => {
         const there = await this.#backend.shapeOf(name);
         if (there === undefined)
-          await this.#backend.create(name, { dim: dimension, metric: OUR_METRICS[metric ?? 'cosine'] });
+          await this.#backend.create(name, { dim: dimension, metric: METRICS[metric ?? 'cosine'] });
         else this.#compare(name, there, params);
         if (metadataIndexes.length > 0 && !(await this.#backend.indexKeys(name, metadataIndexes))) {
           this.logger?.debug(`funnelvec: metadataIndexes of ${name} were not made`);
@@ -103,7 +104,7 @@ export abstract class BackedVector extends MastraVector {
       const what = `${dim} dims, which ${JSON.stringify(name)} has: delete it to make another, or name another,`;
       throw calledByMastra('DIMENSION_MISMATCH', expected('BAD_DIMS', what, 'dimension', asked.dimension));
     }
-    const own = MASTRA_METRICS[metric];
+    const own = nameOfMetric(METRICS, metric, 'Mastra');
     if (asked.metric !== undefined && asked.metric !== own) {
       this.logger?.warn(
         `funnelvec: ${name} is there with the metric ${own}, which stays; ${asked.metric} was asked for`,
@@ -120,7 +121,11 @@ export abstract class BackedVector extends MastraVector {
   override async describeIndex(params: DescribeIndexParams): Promise<IndexStats> {
     return this.#called('DESCRIBE_INDEX', params, async (name) => {
       const { dim, metric } = await this.#shape(name);
-      return { dimension: dim, count: await this.#backend.count(name), metric: MASTRA_METRICS[metric] };
+      return {
+        dimension: dim,
+        count: await this.#backend.count(name),
+        metric: nameOfMetric(METRICS, metric, 'Mastra'),
+      };
     });
   }
 

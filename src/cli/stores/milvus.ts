@@ -2,12 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, reachReason } from '../../core/call.js';
 import { FunnelError } from '../../core/errors.js';
-import type { Id, Metric } from '../../core/types.js';
+import { nameOfMetric } from '../../core/metrics.js';
+import type { Id } from '../../core/types.js';
 import { load } from '../../files/packages.js';
 import { FunnelSearch } from '../../index.js';
 import { refused } from '../../sources/milvus/errors.js';
 import { refusal } from '../../sources/milvus/from-milvus.js';
 import { type MilvusSourceOptions, milvusSource } from '../../sources/milvus/index.js';
+import { MILVUS_METRICS } from '../../sources/milvus/schema.js';
 import { storedVector, VECTOR_KINDS, type VectorKind } from '../../sources/milvus/vector-types.js';
 import { checkWritten } from '../../sources/milvus/written.js';
 import { stateFileOf } from '../state.js';
@@ -32,7 +34,6 @@ type Client = InstanceType<Sdk['MilvusClient']>;
 
 const ID = 'id';
 const USUAL: NamedVectors = { head: 'head_embedding', full: 'embedding' };
-const METRICS: Record<Metric, string> = { cosine: 'COSINE', dot: 'IP', euclid: 'L2' };
 /** Bytes of an id that is text. */
 const LONGEST_ID = 512;
 const LOAD_MS = 600_000;
@@ -88,6 +89,7 @@ export class MilvusPlace implements Place {
     const { client, sdk } = await this.#connect();
     const { DataType } = sdk;
     const collection_name = this.collection;
+    const metric_type = nameOfMetric(MILVUS_METRICS, metric, 'Milvus');
     const id =
       idKind === 'string'
         ? { name: ID, data_type: DataType.VarChar, max_length: LONGEST_ID }
@@ -108,7 +110,7 @@ export class MilvusPlace implements Place {
         this.label,
       );
       for (const field_name of new Set([names.head, names.full])) {
-        const index = { collection_name, field_name, index_type: 'FLAT', metric_type: METRICS[metric] };
+        const index = { collection_name, field_name, index_type: 'FLAT', metric_type };
         accept(await client.createIndex(index), this.label);
       }
     });

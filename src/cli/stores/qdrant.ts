@@ -1,7 +1,8 @@
 /** A Qdrant collection as a place for rows: named vectors `head` and `full`, or those that the command line names. */
 import { guarded } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
-import type { Id, Metric } from '../../core/types.js';
+import { nameOfMetric } from '../../core/metrics.js';
+import type { Id } from '../../core/types.js';
 import { uuidOf } from '../../core/validate.js';
 import { load } from '../../files/packages.js';
 import { FunnelSearch } from '../../index.js';
@@ -11,6 +12,7 @@ import { tappedFetch } from '../../sources/qdrant/fetch-tap.js';
 import { qdrantId } from '../../sources/qdrant/ids.js';
 import { qdrantSource } from '../../sources/qdrant/index.js';
 import { restDriver } from '../../sources/qdrant/rest.js';
+import { QDRANT_METRICS } from '../../sources/qdrant/schema.js';
 import { checkUpdated } from '../../sources/qdrant/updated.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
@@ -36,7 +38,6 @@ const USUAL: NamedVectors = { head: 'head', full: 'full' };
 const ASKED_MS = 30_000;
 /** Milliseconds for any other call: the client's own limit is five minutes. */
 const CALL_MS = 120_000;
-const DISTANCES = { cosine: 'Cosine', dot: 'Dot', euclid: 'Euclid' } as const satisfies Record<Metric, string>;
 
 /** @param url of the REST interface; the key is in QDRANT_API_KEY */
 export class QdrantPlace implements Place {
@@ -85,7 +86,7 @@ export class QdrantPlace implements Place {
 
   async create({ dim, head, metric, vectors: names = USUAL }: Schema): Promise<StoreWriter> {
     const client = await this.#connect();
-    const distance = DISTANCES[metric];
+    const distance = nameOfMetric(QDRANT_METRICS, metric, 'Qdrant');
     const vectors = inPoints(names, { size: head!, distance }, { size: dim, distance });
     const made: unknown = await asked(client, this.label, () => client.createCollection(this.collection, { vectors }));
     if (made !== true) throw expected('BAD_RESPONSE', 'true', `the answer to making ${this.label}`, made);

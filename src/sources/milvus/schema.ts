@@ -10,7 +10,9 @@ import { LEAST, literal } from './filter-text.js';
 import { refusal } from './from-milvus.js';
 import { VECTOR_FIELD_TYPES, VECTOR_KINDS, type VectorKind } from './vector-types.js';
 
-const METRICS: Record<string, Metric | undefined> = { COSINE: 'cosine', IP: 'dot', L2: 'euclid' };
+/** Our metrics by Milvus's names, `metric_type` of an index. */
+export const MILVUS_METRICS = { COSINE: 'cosine', IP: 'dot', L2: 'euclid' } as const;
+const METRICS: Record<string, Metric | undefined> = MILVUS_METRICS;
 
 export const FLOAT16 = 102;
 const VARCHAR = 21;

@@ -9,7 +9,9 @@ import { qdrantIds } from './from-qdrant.js';
 import type { PoolFacts } from './pool.js';
 import type { QdrantScope } from './scope.js';
 
-const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
+/** Our metrics by Qdrant's names, `distance` of a vector. */
+export const QDRANT_METRICS = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' } as const;
+const METRICS: Record<string, Metric | undefined> = QDRANT_METRICS;
 
 export interface QdrantFacts extends VectorNames, PoolFacts {
   info: SourceInfo;

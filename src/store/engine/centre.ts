@@ -14,11 +14,12 @@
 import type { Metric } from '../../kernels/kernels.js';
 
 /**
- * The mean is taken away where its square is so much of the rows' mean square. Cosines need no lengths until then, so that
+ * The mean is taken away where its square is this share of the rows' mean square, and a larger one under cosine. Cosines need no lengths until then, so that
  * orders by them are quicker: of 20,000 rows the exact search reads 90 at a share of .8, 52 without the mean, and half of
  * them at .99.
  */
-const CENTRED_FROM: Record<Metric, number> = { cosine: 0.8, dot: 0.5, euclid: 0.5 };
+const CENTRED_FROM = 0.5;
+const COSINE_CENTRED_FROM = 0.8;
 
 /** Rows that a mean is taken of: what it lacks then is a thirtieth of the spread. */
 const MEAN_ROWS = 1024;
@@ -43,7 +44,8 @@ export function commonMean(rows: Float32Array, dim: number, metric: Metric): Flo
     for (let j = 0; j < dim; j++) mean[j]! += row[j]! * scale;
   }
   for (let j = 0; j < dim; j++) mean[j]! /= count;
-  return squareOf(mean) >= CENTRED_FROM[metric] * (squares / count) ? mean : null;
+  const from = metric === 'cosine' ? COSINE_CENTRED_FROM : CENTRED_FROM;
+  return squareOf(mean) >= from * (squares / count) ? mean : null;
 }
 
 /** The metric that codes are made and compared by: cosines of rows without their mean are distances. */

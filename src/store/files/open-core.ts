@@ -1,6 +1,6 @@
 /** How an index comes to be, opens and closes: options, an index in memory, and the end of any. */
 import { FunnelError } from '../../core/errors.js';
-import { METRICS } from '../../core/metrics.js';
+import { INDEX_METRICS } from '../../core/metrics.js';
 import { checkDim } from '../../core/validate.js';
 import { Core } from './core.js';
 import type { Disk } from './disk-contract.js';
@@ -81,7 +81,7 @@ export function* closeCore(core: Core, hold: Hold | undefined): Steps<void> {
 export function checkConfig(config: StoreConfig): void {
   checkDim(config.dim, 'dim');
   for (const [name, value, allowed] of [
-    ['metric', config.metric, METRICS],
+    ['metric', config.metric, INDEX_METRICS],
     ['precision', config.precision, ['float32', 'float16']],
   ] as const) {
     if (!(allowed as readonly string[]).includes(value)) {

@@ -5,7 +5,7 @@
 
 import { Buffer } from '../../core/buffer.js';
 import { randomBytes } from '../../core/host.js';
-import { METRICS } from '../../core/metrics.js';
+import { INDEX_METRICS } from '../../core/metrics.js';
 import type { IdKind } from '../../core/types.js';
 import type { Metric } from '../../kernels/kernels.js';
 import { type PayloadChanges, whyNoChanges } from './changed-rows.js';
@@ -183,7 +183,7 @@ function whyInvalid(state: State): string | undefined {
   const { config, rowFiles, segments } = state;
   if (!/^[0-9a-f]{32}$/.test(state.uuid)) return 'uuid';
   if (!count(config?.dim) || config.dim === 0) return 'config.dim';
-  if (!METRICS.includes(config.metric)) return 'config.metric';
+  if (!INDEX_METRICS.includes(config.metric)) return 'config.metric';
   if (config.precision !== 'float32' && config.precision !== 'float16') return 'config.precision';
   if (![null, 'string', 'number', 'bigint'].includes(state.idKind)) return 'idKind';
   if (!count(state.rows) || state.rows > 2 ** 32 || (state.rows > 0 && state.idKind === null)) return 'rows';
