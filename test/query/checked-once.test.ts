@@ -88,7 +88,7 @@ describe('one search', () => {
     }
     // That of an array is in the pass that makes floats of it, too.
     const given = { vector: Array.from(vector) };
-    assert.deepEqual((await counted(() => search.query(given))).loops.sort(), ['measure', 'packed']);
+    assert.deepEqual((await counted(() => search.query(given))).loops.sort(), ['measure', 'packNumbers']);
   });
 
   it('over an index looks once at its query vector, and so do a batch, a recommendation and groups', async () => {
