@@ -14,6 +14,9 @@ const CLOSED_MS = 50;
 /** Milliseconds in which threads have collected the garbage that they were asked to, and freed what was in it. */
 const COLLECTED_WITHIN = 2000;
 
+/** ES2024's: elsewhere the options are ignored. */
+const Resizable = ArrayBuffer as new (length: number, options: { maxByteLength: number }) => ArrayBuffer;
+
 let counted = 0;
 let askedAt = 0;
 let isWatched = false;
@@ -77,7 +80,9 @@ onShared(countShared);
 export function askForCollection(): void {
   askedAt = counted;
   try {
-    new ArrayBuffer(ASKING_BYTES); // it counts, and takes no memory, since nobody touches it
+    // It counts, and takes no memory, since nobody touches it. One that may change its length has pages of its own from the
+    // system: malloc would take others' that are free, and write zeros to all of them.
+    new Resizable(ASKING_BYTES, { maxByteLength: ASKING_BYTES });
   } catch {
     // There is no room for it: V8 has looked for garbage before it said so.
   }

@@ -16,6 +16,7 @@ import type { Segment } from './engine/segment.js';
 import type { RowImage } from './files/row-image.js';
 import { OrdinalReader, RowImages } from './files/row-images.js';
 import type { Live } from './live.js';
+import { livingIn } from './live-memory.js';
 import type { OptimizeProgress } from './types.js';
 
 /** Rows that one job encodes, a multiple of 16: so many jobs that threads end together, so few that beginning one is cheap. */
@@ -25,16 +26,24 @@ export function rowsPerJob(total: number): number {
 
 export type OnProgress = (progress: OptimizeProgress) => void;
 
-/** @param from the first that counts */
-export function liveOrdinals(live: Live, from = 0): Uint32Array {
-  const { files } = live;
+/** Rows that are looked at before others get their turn. */
+const LOOKED_AT_ONCE = 1 << 16;
+
+/** The ordinals `from..to` that live, where threads read them. Some may die, and others come, before all were looked at. */
+export function* liveOrdinals({ files }: Live, from: number, to: number): Sliced<Uint32Array> {
+  const parts: Uint32Array[] = [];
   let count = 0;
-  if (from === 0) count = files.liveCount;
-  else for (let ordinal = from; ordinal < files.rows; ordinal++) if (live.alive(ordinal)) count++;
+  for (let at = from; at < to; at += LOOKED_AT_ONCE) {
+    if (at > from) yield;
+    const living = livingIn(files.alive, at, Math.min(at + LOOKED_AT_ONCE, to));
+    parts.push(living);
+    count += living.length;
+  }
   const ordinals = new Uint32Array(sharedBuffer(4 * count));
   let n = 0;
-  for (let ordinal = from; ordinal < files.rows && n < ordinals.length; ordinal++) {
-    if (live.alive(ordinal)) ordinals[n++] = ordinal;
+  for (const living of parts) {
+    ordinals.set(living, n);
+    n += living.length;
   }
   return ordinals;
 }
@@ -74,7 +83,7 @@ function* build(
   options: BuildOptions,
   onProgress: OnProgress,
 ): Sliced<Segment | undefined> {
-  const ordinals = liveOrdinals(live);
+  const ordinals = yield* liveOrdinals(live, 0, live.files.rows);
   if (ordinals.length === 0) return undefined;
   onProgress({ phase: 'plan', done: 0, total: ordinals.length });
   const rows = new RowImages(codes, images, options.dim, live.half);
@@ -128,10 +137,10 @@ export async function extendInSlices(
   from: number,
   check: () => void,
 ): Promise<Segment | undefined> {
-  const ordinals = liveOrdinals(live, from);
-  if (ordinals.length === 0) return undefined;
   const { images, done: release } = live.useImages();
   try {
+    const ordinals = await inSlices(liveOrdinals(live, from, live.files.rows), check);
+    if (ordinals.length === 0) return undefined;
     return await inSlices(extension(live, images, kernels, codes, like, ordinals), check);
   } finally {
     release();

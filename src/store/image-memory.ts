@@ -1,5 +1,6 @@
 /** Memory for the records of rows that lie on a disk. */
 import { keptBuffer, sharedBuffer } from '../core/shared.js';
+import type { Sliced } from '../core/slices.js';
 import { nativeFiles } from './files/native.js';
 import { ROW_FILE_BYTES } from './files/open-core.js';
 import type { RowFile } from './files/row-files.js';
@@ -13,6 +14,9 @@ export const LARGE_FILE = 32 << 20;
  * takes large pages from there, so that a build of 200 MB of rows took a tenth longer.
  */
 const ORDINARY_BYTES = 256 << 20;
+
+/** Bytes that are copied into new memory before others get their turn: some milliseconds. */
+const COPIED_AT_ONCE = 2 << 20;
 
 /** Undefined where the system has no more. */
 export function memoryFor(bytes: number, newBuffer = sharedBuffer): Uint8Array | undefined {
@@ -36,20 +40,24 @@ export function grownTo(count: number, stride: number): number {
  *
  * @param budget bytes that all of the file may take
  */
-export function newRoom(
+export function* newRoom(
   image: RowImage | undefined,
   from: number,
   coming: number,
   stride: number,
   budget: number,
-): Uint8Array | undefined {
+): Sliced<Uint8Array | undefined> {
   if (from * stride >= LARGE_FILE || (image?.count ?? 0) !== from || (from > 0 && !image?.records)) return undefined;
   const fitting = Math.floor(budget / stride);
   const needed = from + coming;
   if (needed > fitting) return undefined;
   const wanted = from === 0 && needed * stride < LARGE_FILE ? needed : grownTo(needed, stride);
   const records = memoryFor(Math.max(needed, Math.min(wanted, fitting)) * stride, keptBuffer);
-  if (image?.records !== undefined) records?.set(image.records.subarray(0, from * stride));
+  if (records === undefined || image?.records === undefined) return records;
+  for (let at = 0; at < from * stride; at += COPIED_AT_ONCE) {
+    if (at > 0) yield;
+    records.set(image.records.subarray(at, Math.min(at + COPIED_AT_ONCE, from * stride)), at);
+  }
   return records;
 }
 

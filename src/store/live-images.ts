@@ -1,5 +1,6 @@
 /** The row images of an index, and what of them is in memory. */
 import { letGo, servesThreads } from '../core/shared.js';
+import type { Sliced } from '../core/slices.js';
 import type { RoomFor, RoomForCompacted } from './files/core.js';
 import { extendRecords } from './files/disk-records.js';
 import type { IndexFiles } from './files/index-files.js';
@@ -15,10 +16,17 @@ interface ImagesUser {
   rowsChanged(): void;
 }
 
+/** Records [from, to) of a file. */
+interface Ahead {
+  records: Uint8Array;
+  from: number;
+  to: number;
+}
+
 export class LiveImages {
   #all: RowImage[] = [];
-  /** Records that were put into an image's memory before they were committed. */
-  #ahead: { path: string; records: Uint8Array; from: number; to: number } | undefined;
+  /** Records that were put into an image's memory before they were committed, by the paths of their files. */
+  readonly #ahead = new Map<string, Ahead>();
   /** The last row file, which may grow. */
   #tail: string | undefined;
   /** The first files come as they are opened: a small one, too, is there sooner without its records. */
@@ -43,7 +51,10 @@ export class LiveImages {
     readonly memory: number,
     readonly codeBytes: () => number,
   ) {
-    files.onRecords(this.#roomFor);
+    files.onRecords(
+      (path, part) => this.#roomFor(path, part),
+      (path) => this.#forget(path),
+    );
     files.onCompaction(this.#roomForCompacted);
   }
 
@@ -88,15 +99,23 @@ export class LiveImages {
       const isGone = this.#all.every((image) => image.records?.buffer !== records?.buffer);
       if (records !== undefined && isGone) letGo(records);
     }
-    this.#dropAhead();
+    this.#dropAhead(files);
   }
 
-  /** Drops memory that no image has: nobody would read what a write puts there. */
-  #dropAhead(): void {
-    const ahead = this.#ahead?.records;
-    if (ahead === undefined || this.#all.some(({ records }) => records === ahead)) return;
-    letGo(ahead);
-    this.#ahead = undefined;
+  /** Memory that no image has when its records are committed: nobody would read it. Those of a write under way are not yet. */
+  #dropAhead(files: readonly RowFile[]): void {
+    for (const [path, { to }] of this.#ahead) {
+      const file = files.find((one) => one.path === path);
+      if (file !== undefined && file.count >= to) this.#forget(path);
+    }
+  }
+
+  /** Its memory goes, too, where no image has it. */
+  #forget(path: string): void {
+    const ahead = this.#ahead.get(path);
+    if (ahead === undefined) return;
+    this.#ahead.delete(path);
+    if (this.#all.every(({ records }) => records !== ahead.records)) letGo(ahead.records);
   }
 
   /** Reads into memory what was left in the files, in parts. An answer that needs a part that cannot be read says so. */
@@ -144,23 +163,26 @@ export class LiveImages {
   }
 
   /** Room in memory for records that are about to be written, behind those of the image. */
-  readonly #roomFor: RoomFor = (path, { from, count, coming, stride }) => {
+  *#roomFor(path: string, { from, count, coming, stride }: Parameters<RoomFor>[1]): Sliced<Uint8Array | undefined> {
     const image = this.#all.find((one) => one.path === path);
     const end = (from + count) * stride;
-    const before = this.#ahead?.path === path && this.#ahead.to === from ? this.#ahead : undefined;
-    let [records, first] = [before?.records, before?.from ?? from];
-    if (records === undefined || records.length < end) [records, first] = [image?.records, from];
-    if (records === undefined || records.length < end) {
+    const last = this.#ahead.get(path);
+    let ahead = last?.to === from && last.records.length >= end ? last : undefined;
+    // All that this write puts there, or its last part would find no room.
+    if (ahead === undefined && !(image?.records && image.records.length >= (from + coming) * stride)) {
       const others = this.#all.reduce((sum, one) => sum + (one === image ? 0 : residentIn(one)), 0);
       const budget = this.files.path === ':memory:' ? 0 : this.#budget - others;
-      records = newRoom(image, from, coming, stride, budget);
-      first = 0;
-      if (records !== undefined) this.#dropAhead();
+      const records = yield* newRoom(image, from, coming, stride, budget);
+      ahead = records && { records, from: 0, to: from };
     }
-    if (records === undefined) return undefined;
-    this.#ahead = { path, records, from: first, to: from + count };
-    return records.subarray(from * stride, end);
-  };
+    if (ahead === undefined && image?.records && image.records.length >= end) {
+      ahead = { records: image.records, from, to: from };
+    }
+    if (ahead?.records !== last?.records) this.#forget(path);
+    if (ahead === undefined) return undefined;
+    this.#ahead.set(path, { ...ahead, to: from + count });
+    return ahead.records.subarray(from * stride, end);
+  }
 
   /** For the records of a compacted file, or the first of them; `taken` bytes of such files have room already. */
   readonly #roomForCompacted: RoomForCompacted = (bytes, taken) => {
@@ -196,6 +218,7 @@ export class LiveImages {
     const { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals } = file;
     const plain = { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals };
     const old = this.#all.find((image) => image.path === path && image.records !== undefined);
+    const ahead = this.#ahead.get(path);
     const needed = count * stride;
     // An index in memory has its rows there already.
     if (file.bytes !== undefined && servesThreads(file.bytes.buffer)) {
@@ -207,14 +230,13 @@ export class LiveImages {
     const isTooMuch = old !== undefined && old.count * stride > 1.1 * budget; // more than may stay
     if (old?.records !== undefined && old.records.length >= needed && !isTooMuch) {
       const { records } = old;
-      const ahead = this.#ahead?.records === records && this.#ahead.from <= old.count ? this.#ahead.to : 0;
-      const known = Math.max(old.count, ahead);
+      const put = ahead?.records === records && ahead.from <= old.count ? ahead.to : 0;
+      const known = Math.max(old.count, put);
       return { ...plain, records: count <= known || extend(file, records, known) ? records : undefined };
     }
     if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
-    const put = this.#ahead;
-    if (!isTooMuch && put?.path === path && put.from === 0 && put.records.length >= needed) {
-      return { ...plain, records: count <= put.to || extend(file, put.records, put.to) ? put.records : undefined };
+    if (!isTooMuch && ahead?.from === 0 && ahead.to >= count && ahead.records.length >= needed) {
+      return { ...plain, records: ahead.records };
     }
     // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most
     // systems provide memory when it is touched.

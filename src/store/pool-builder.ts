@@ -1,5 +1,6 @@
 /** Builds a segment in the threads of an index. */
 import { letGo } from '../core/shared.js';
+import { inSlices } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { liveOrdinals, type OnProgress, rowsPerJob } from './builder.js';
 import { type BuildOptions, dropRoom, roomFor } from './engine/build.js';
@@ -23,13 +24,15 @@ export async function buildWith(
   options: BuildOptions,
   onProgress: OnProgress = () => {},
 ): Promise<Segment | undefined> {
-  const ordinals = liveOrdinals(live);
-  if (ordinals.length === 0) return undefined;
-  onProgress({ phase: 'plan', done: 0, total: ordinals.length });
-  live.expectCodes(codeBytes(options, ordinals.length));
+  const { liveCount, rows } = live.files;
+  if (liveCount === 0) return undefined;
+  onProgress({ phase: 'plan', done: 0, total: liveCount });
+  live.expectCodes(codeBytes(options, liveCount));
   const { images, done: release } = live.useImages();
   const { half } = live;
   try {
+    const ordinals = await inSlices(liveOrdinals(live, 0, rows));
+    if (ordinals.length === 0) return undefined;
     const plan = await pool.plan({ kind: 'plan', images, half, ordinals, options });
     return await encodeWith(pool, codes, { plan, images, half, ordinals }, onProgress);
   } finally {
@@ -53,12 +56,12 @@ export async function extendWith(
   from: number,
   check: () => void,
 ): Promise<Segment | undefined> {
-  const ordinals = liveOrdinals(live, from);
-  if (ordinals.length === 0) return undefined;
-  const total = live.files.liveCount;
+  const { liveCount: total, rows } = live.files;
   const { images, done: release } = live.useImages();
   const { half } = live;
   try {
+    const ordinals = await inSlices(liveOrdinals(live, from, rows), check);
+    if (ordinals.length === 0) return undefined;
     const plan = await pool.plan({ kind: 'planExtension', images, half, ordinals, like, total });
     check();
     return shared(codes, await encodeWith(pool, codes, { plan, images, half, ordinals }, check), like);

@@ -106,9 +106,9 @@ export function idListOf(ids: unknown): readonly Id[] {
   if (isId(ids)) return [ids];
   if (!Array.isArray(ids)) throw expected('BAD_ARGUMENT', 'an id or an array of ids', 'ids', ids);
   // They may be many, and all are copied in this turn: their places are put into words only where one is wrong.
-  const list: Id[] = [];
-  for (const id of ids as unknown[]) list.push(isId(id) ? id : checkId(id, `ids[${list.length}]`));
-  return list;
+  const list: unknown[] = [...ids];
+  for (let i = 0; i < list.length; i++) if (!isId(list[i])) checkId(list[i], `ids[${i}]`);
+  return list as Id[];
 }
 
 /** Options of createPayloadIndex(). */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
-import { doneWork } from '#dist/core/slices.js';
+import { atOnce, doneWork } from '#dist/core/slices.js';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { LiveImages } from '#dist/store/live-images.js';
 import { partsOf } from '#dist/store/parts.js';
@@ -62,6 +62,61 @@ describe('records of new rows', () => {
     const again = await FunnelIndex.open(join(folder, 'index'));
     assert.deepEqual((await again.get([3100]))[0]!.vector, all[1]!.slice(100 * DIM, 101 * DIM));
     await again.close();
+  });
+
+  it('are not read back where the rows in memory change while they are written, nor where they fill a file', async () => {
+    const few = 8;
+    const stride = 4 * few + 4;
+    const files = await IndexFiles.create(
+      join(folder, 'meanwhile'),
+      { dim: few, metric: 'dot', precision: 'float32', options: {} },
+      { maxFileBytes: 250_000 * stride },
+    );
+    const images = new LiveImages(files, 2 ** 30, () => 0);
+    const follow = () => {
+      const leased = files.leaseRowFiles();
+      images.follow(leased.files, false, false);
+      leased.release();
+    };
+    files.onChange(follow, () => doneWork(undefined));
+    const random = new Random(SEED);
+    const all: Float32Array[] = [];
+    let isWriting = true;
+    let follows = 0;
+    const meanwhile = (async () => {
+      for (; isWriting; follows++) {
+        follow();
+        await new Promise(setImmediate);
+      }
+    })();
+    let first = 0;
+    try {
+      for (const count of [40_000, 100_000, 200_000]) {
+        const rows = random.vector(count * few);
+        all.push(rows);
+        const ids = Array.from({ length: count }, (_, i) => first + i);
+        const read = await readDuring(() => files.append({ ids, rows }));
+        assert.ok(read < 1000 * stride, `${read} bytes were read when ${count} rows were written`);
+        first += count;
+      }
+    } finally {
+      isWriting = false;
+      await meanwhile;
+    }
+    assert.ok(follows > 10, `${follows} other changes`);
+    assert.equal(images.all.length, 2);
+    assert.equal(images.resident, first * stride);
+    const held = images.all.flatMap(({ records, count, stride }) =>
+      Array.from(
+        { length: count },
+        (_, i) => new Float32Array(records!.slice(i * stride, i * stride + 4 * few).buffer),
+      ),
+    );
+    for (const at of [0, 39_999, 40_000, 139_999, 140_000, 249_000, 250_001, 339_999]) {
+      const [part, from] = at < 40_000 ? [0, 0] : at < 140_000 ? [1, 40_000] : [2, 140_000];
+      assert.deepEqual(held[at], all[part]!.slice((at - from) * few, (at - from + 1) * few));
+    }
+    await files.close();
   });
 
   it('stay on disk beyond the limit of memory', async () => {
@@ -138,7 +193,7 @@ describe('records of new rows', () => {
     follow();
     assert.equal(bytes(), 0);
     const { path } = images.all[0]!;
-    const room = files.reading(({ roomFor }) => roomFor(path, { from: 2000, count: 10, coming: 10, stride }));
+    const room = files.reading(({ roomFor }) => atOnce(roomFor(path, { from: 2000, count: 10, coming: 10, stride })));
     assert.equal(room, undefined);
     await files.close();
   });

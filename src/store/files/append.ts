@@ -311,7 +311,7 @@ class TailWriter {
         const end = Math.min(to, from + perBlock);
         const bytes = (end - from) * format.stride;
         const part = { from: entry.count, count: end - from, coming: to - from, stride: format.stride };
-        let records = roomFor(file.path, part);
+        let records = yield* inTurns(roomFor(file.path, part));
         if (records === undefined) {
           buffers[block % 2] ??= Buffer.alloc(bytes); // the first ones are the longest
           records = buffers[block % 2]!.subarray(0, bytes);
@@ -381,6 +381,7 @@ class TailWriter {
   /** Never throws: what cannot be undone is cut or removed when the index is next opened for writing. */
   *undo(): Steps<void> {
     const core = this.#core;
+    for (const { file } of this.#grown) core.dropRoom(file.path);
     const made = this.#grown.filter(({ isNew }) => isNew).map(({ file }) => file);
     yield* discard(core, made);
     if (core.broken !== undefined) return; // the rows may be committed

@@ -34,7 +34,7 @@ export interface CoreOptions {
 export type RoomFor = (
   path: string,
   part: { from: number; count: number; coming: number; stride: number },
-) => Uint8Array | undefined;
+) => Sliced<Uint8Array | undefined>;
 
 /** Memory for `bytes` of records, beside `taken` for other new files; undefined where readers do not keep so many. */
 export type RoomForCompacted = (bytes: number, taken: number) => Uint8Array | undefined;
@@ -73,7 +73,9 @@ export class Core {
   /** Told of the ordinals before they die, and of the same array in {@link changed}: gets ready, so that it takes little then. */
   expectDeaths: (dying: readonly number[]) => Sliced<void> = () => doneWork(undefined);
   /** Where readers want new records of a row file to be in memory; undefined where they have no room. */
-  roomFor: RoomFor = () => undefined;
+  roomFor: RoomFor = () => doneWork(undefined);
+  /** Told that the records of a file that they gave room for are not to come. */
+  dropRoom: (path: string) => void = () => {};
   roomForCompacted: RoomForCompacted = () => undefined;
   /** Payloads that another process had dropped by the time they were read here. */
   staleReads = 0;

@@ -108,9 +108,13 @@ export class IndexFiles extends IndexReads implements Writer {
     this.core.changed = callback;
   }
 
-  /** Asks who keeps rows in memory for the place of records that are about to be written: then nobody copies them later. */
-  onRecords(roomFor: RoomFor): void {
+  /**
+   * Asks who keeps rows in memory for the place of records that are about to be written: then nobody copies them later; `dropRoom` is
+   * told where they do not come after all.
+   */
+  onRecords(roomFor: RoomFor, dropRoom: (path: string) => void): void {
     this.core.roomFor = roomFor;
+    this.core.dropRoom = dropRoom;
   }
 
   /** Asks for memory for the records of a compacted file: then nobody reads them from it again. */

@@ -6,8 +6,10 @@ import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
 import type { Disk } from './disk-contract.js';
 import { filesError } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
-import { instant } from './step.js';
+import { type FileStep, instant } from './step.js';
 
+/** Bytes that are copied before others get their turn: some milliseconds where the memory was never touched. */
+const COPIED_AT_ONCE = 2 << 20;
 /** Entries that are put before others get their turn. */
 const PUT_AT_ONCE = 1024;
 
@@ -19,6 +21,33 @@ interface MemoryFile {
 /** Search threads read rows where they are. */
 function shared(bytes: number): Uint8Array {
   return new Uint8Array(sharedBuffer(bytes));
+}
+
+function slicedStep<T>(work: () => Sliced<T>): FileStep<T> {
+  return { now: () => atOnce(work()), later: () => inSlices(work()) };
+}
+
+/** Other memory takes the place of the file's. Readers of the old one go on with it. */
+function* moved(file: MemoryFile, capacity: number): Sliced<void> {
+  const { bytes: old, size } = file;
+  const bytes = shared(capacity);
+  for (let at = 0; at < size; at += COPIED_AT_ONCE) {
+    if (at > 0) yield;
+    bytes.set(old.subarray(at, Math.min(at + COPIED_AT_ONCE, size)), at);
+  }
+  file.bytes = bytes;
+}
+
+function* written(file: MemoryFile, bytes: Uint8Array, position: number): Sliced<void> {
+  const end = position + bytes.length;
+  if (end > file.bytes.length) yield* moved(file, Math.max(end, file.bytes.length * 2));
+  file.bytes.set(bytes, position);
+  file.size = Math.max(file.size, end);
+}
+
+function* truncated(file: MemoryFile, bytes: number): Sliced<void> {
+  file.size = Math.min(file.size, bytes);
+  if (file.bytes.length > 1.25 * file.size + 4096) yield* moved(file, file.size);
 }
 
 export function memoryDisk(): Disk {
@@ -45,30 +74,9 @@ export function memoryDisk(): Disk {
         into.set(part);
         return part.length;
       }),
-    write: (fd, bytes, position) =>
-      instant(() => {
-        const file = of(fd);
-        const end = position + bytes.length;
-        if (end > file.bytes.length) {
-          const grown = shared(Math.max(end, file.bytes.length * 2));
-          grown.set(file.bytes.subarray(0, file.size));
-          file.bytes = grown;
-        }
-        file.bytes.set(bytes, position);
-        file.size = Math.max(file.size, end);
-      }),
+    write: (fd, bytes, position) => slicedStep(() => written(of(fd), bytes, position)),
     sync: () => instant(() => {}),
-    truncate: (fd, bytes) =>
-      instant(() => {
-        const file = of(fd);
-        file.size = Math.min(file.size, bytes);
-        // Readers of the old memory go on with it.
-        if (file.bytes.length > 1.25 * file.size + 4096) {
-          const fitting = shared(file.size);
-          fitting.set(file.bytes.subarray(0, file.size));
-          file.bytes = fitting;
-        }
-      }),
+    truncate: (fd, bytes) => slicedStep(() => truncated(of(fd), bytes)),
     rename: (from, to) =>
       instant(() => {
         const file = names.get(from);
@@ -115,7 +123,7 @@ export function memoryKv(): Kv {
     edits: () => undefined,
     snapshot: (read) => read(),
     claim: () => {},
-    commit: (commit) => ({ now: () => atOnce(putAll(commit)), later: () => inSlices(putAll(commit)) }),
+    commit: (commit) => slicedStep(() => putAll(commit)),
     isLong: () => instant(() => false), // a commit runs in slices
     stage: () => instant(() => false),
     unstage: () => instant(() => {}),
