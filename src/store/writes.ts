@@ -6,7 +6,7 @@ import { nextTurnIfAny } from '../core/host.js';
 import { atOnce, inSlices } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
 import type { Id } from '../core/types.js';
-import { checkId, checkKeys, isId } from '../core/validate.js';
+import { checkKeys, isId, ownListOf } from '../core/validate.js';
 import { parsePath } from '../query/filter/path.js';
 import { INDEX_TYPES, type PayloadIndexType } from './files/payload-index-type.js';
 import { type CheckedFilter, checkedFilter, ELSEWHERE_IN_FILTERED, evaluateFilter } from './filters.js';
@@ -106,9 +106,10 @@ export function idListOf(ids: unknown): readonly Id[] {
   if (isId(ids)) return [ids];
   if (!Array.isArray(ids)) throw expected('BAD_ARGUMENT', 'an id or an array of ids', 'ids', ids);
   // They may be many, and all are copied in this turn: their places are put into words only where one is wrong.
-  const list: unknown[] = [...ids];
-  for (let i = 0; i < list.length; i++) if (!isId(list[i])) checkId(list[i], `ids[${i}]`);
-  return list as Id[];
+  const list = ownListOf(ids, isId);
+  if (list !== undefined) return list;
+  const wrong = ids.findIndex((id) => !isId(id));
+  throw expected('BAD_ID', 'a string, number or bigint', `ids[${wrong}]`, ids[wrong]);
 }
 
 /** Options of createPayloadIndex(). */

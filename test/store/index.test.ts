@@ -469,6 +469,26 @@ describe('FunnelIndex refuses', () => {
   });
 });
 
+describe('lists of ids', () => {
+  it('end at the first that is none, before anything is copied: an array of four billion holes at once', async () => {
+    const index = await FunnelIndex.create(':memory:', { dim: DIM });
+    await index.upsert(batch(10));
+    const holes = new Array(2 ** 32 - 1);
+    const wrong = [1, 2, null, 3];
+    for (const [ids, at] of [
+      [holes, /ids\[0\] but received undefined/],
+      [wrong, /ids\[2\] but received null/],
+    ] as const) {
+      await assert.rejects(index.delete(ids as never), isError('BAD_ID', at));
+      await assert.rejects(index.setPayload(ids as never, { a: 1 }), isError('BAD_ID', at));
+      await assert.rejects(index.get(ids as never), isError('BAD_ID', at));
+      assert.throws(() => index.deleteSync(ids as never), isError('BAD_ID', at));
+    }
+    assert.equal(index.count, 10);
+    await index.close();
+  });
+});
+
 describe('rows that are copies of the query', () => {
   it('score at most 1, and none is above the threshold 1', async () => {
     const random = new Random(SEED);

@@ -120,12 +120,9 @@ export abstract class BackedVector extends MastraVector {
   /** Dims, rows and metric. @throws MastraError NO_INDEX */
   override async describeIndex(params: DescribeIndexParams): Promise<IndexStats> {
     return this.#called('DESCRIBE_INDEX', params, async (name) => {
-      const { dim, metric } = await this.#shape(name);
-      return {
-        dimension: dim,
-        count: await this.#backend.count(name),
-        metric: nameOfMetric(METRICS, metric, 'Mastra'),
-      };
+      const { dim: dimension, metric } = await this.#shape(name);
+      const count = await this.#backend.count(name);
+      return { dimension, count, metric: nameOfMetric(METRICS, metric, 'Mastra') };
     });
   }
 
