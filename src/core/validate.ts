@@ -59,7 +59,7 @@ export function isListOf<T>(list: unknown, is: (value: unknown) => value is T): 
 /** A copy of such a list, looked at again, since elements may be getters; undefined where it is none. */
 export function ownListOf<T>(list: unknown, is: (value: unknown) => value is T): T[] | undefined {
   if (!isListOf(list, is)) return undefined;
-  const own = Array.prototype.slice.call(list);
+  const own: unknown[] = [...list]; // slice() would ask a class of its own for the copy
   return isListOf(own, is) ? own : undefined;
 }
 

@@ -110,6 +110,15 @@ export class LiveImages {
     }
   }
 
+  /** Bytes of memory for other files that a write under way fills, and that no image has yet. */
+  #aheadBeside(path: string): number {
+    let bytes = 0;
+    for (const [other, { records }] of this.#ahead) {
+      if (other !== path && this.#all.every((image) => image.records !== records)) bytes += records.length;
+    }
+    return bytes;
+  }
+
   /** Its memory goes, too, where no image has it. */
   #forget(path: string): void {
     const ahead = this.#ahead.get(path);
@@ -170,7 +179,10 @@ export class LiveImages {
     let ahead = last?.to === from && last.records.length >= end ? last : undefined;
     // All that this write puts there, or its last part would find no room.
     if (ahead === undefined && !(image?.records && image.records.length >= (from + coming) * stride)) {
-      const others = this.#all.reduce((sum, one) => sum + (one === image ? 0 : residentIn(one)), 0);
+      const others = this.#all.reduce(
+        (sum, one) => sum + (one === image ? 0 : residentIn(one)),
+        this.#aheadBeside(path),
+      );
       const budget = this.files.path === ':memory:' ? 0 : this.#budget - others;
       const records = yield* newRoom(image, from, coming, stride, budget);
       ahead = records && { records, from: 0, to: from };
@@ -235,7 +247,9 @@ export class LiveImages {
       return { ...plain, records: count <= known || extend(file, records, known) ? records : undefined };
     }
     if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
-    if (!isTooMuch && ahead?.from === 0 && ahead.to >= count && ahead.records.length >= needed) {
+    // What may stay can have become less since it was made.
+    const isFitting = ahead !== undefined && ahead.records.length >= needed && ahead.records.length <= 1.1 * budget;
+    if (!isTooMuch && isFitting && ahead.from === 0 && ahead.to >= count) {
       return { ...plain, records: ahead.records };
     }
     // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most

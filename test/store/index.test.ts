@@ -485,6 +485,14 @@ describe('lists of ids', () => {
       assert.throws(() => index.deleteSync(ids as never), isError('BAD_ID', at));
     }
     assert.equal(index.count, 10);
+    // A class of one's own makes copies of a list in its own way.
+    class Ids extends Array<number> {
+      constructor(given: Iterable<number>) {
+        super();
+        for (const id of given) this.push(id);
+      }
+    }
+    assert.equal((await index.delete(new Ids([1, 2]))).count, 2);
     await index.close();
   });
 });

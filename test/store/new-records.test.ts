@@ -163,6 +163,43 @@ describe('records of new rows', () => {
     await writer.close();
   });
 
+  it('take no more memory than is allowed, where one write fills many files and where a build begins meanwhile', async () => {
+    const stride = 4 * DIM + 4;
+    const count = 20_000;
+    const rows = { ids: Array.from({ length: count }, (_, i) => i), rows: new Float32Array(count * DIM) };
+    for (const [name, perFile, memory, left] of [
+      ['many', 2000, 2500 * stride, 2500 * stride],
+      ['begun', count, count * stride, 0.1 * count * stride],
+    ] as const) {
+      const config = { dim: DIM, metric: 'dot', precision: 'float32', options: {} } as const;
+      const files = await IndexFiles.create(join(folder, name), config, { maxFileBytes: perFile * stride + 100 });
+      const images = new LiveImages(files, memory, () => 0);
+      const follow = () => {
+        const leased = files.leaseRowFiles();
+        images.follow(leased.files, false, false);
+        leased.release();
+      };
+      files.onChange(follow, () => doneWork(undefined));
+      const given = new Set<ArrayBufferLike>();
+      files.reading((core) => {
+        const { roomFor } = core;
+        core.roomFor = function* (path, part) {
+          const records = yield* roomFor(path, part);
+          if (records !== undefined) given.add(records.buffer);
+          images.expectedCodes = memory - left; // a build
+          follow();
+          return records;
+        };
+      });
+      await files.append(rows);
+      const bytes = (buffers: Iterable<ArrayBufferLike>) => [...buffers].reduce((sum, one) => sum + one.byteLength, 0);
+      assert.ok(bytes(given) <= memory, `${name}: ${bytes(given)} bytes for a write`);
+      const held = new Set(images.all.flatMap(({ records }) => (records === undefined ? [] : [records.buffer])));
+      assert.ok(bytes(held) <= 1.1 * left, `${name}: ${bytes(held)} bytes stay`);
+      await files.close();
+    }
+  });
+
   it('leave memory where less of it is allowed, and are put into none that nobody reads', async () => {
     const files = await IndexFiles.create(join(folder, 'less'), {
       dim: DIM,
