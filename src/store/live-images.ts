@@ -247,7 +247,7 @@ export class LiveImages {
       return { ...plain, records: count <= known || extend(file, records, known) ? records : undefined };
     }
     if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
-    // What may stay can have become less since it was made.
+    // Less may be allowed now than when it was made.
     const isFitting = ahead !== undefined && ahead.records.length >= needed && ahead.records.length <= 1.1 * budget;
     if (!isTooMuch && isFitting && ahead.from === 0 && ahead.to >= count) {
       return { ...plain, records: ahead.records };
