@@ -16,7 +16,7 @@ import type { Segment } from './engine/segment.js';
 import type { RowImage } from './files/row-image.js';
 import { OrdinalReader, RowImages } from './files/row-images.js';
 import type { Live } from './live.js';
-import { livingIn } from './live-memory.js';
+import { LOOKED_AT_ONCE, livingIn } from './live-memory.js';
 import type { OptimizeProgress } from './types.js';
 
 /** Rows that one job encodes, a multiple of 16: so many jobs that threads end together, so few that beginning one is cheap. */
@@ -25,9 +25,6 @@ export function rowsPerJob(total: number): number {
 }
 
 export type OnProgress = (progress: OptimizeProgress) => void;
-
-/** Rows that are looked at before others get their turn. */
-const LOOKED_AT_ONCE = 1 << 16;
 
 /** The ordinals `from..to` that live, where threads read them. Some may die, and others come, before all were looked at. */
 export function* liveOrdinals({ files }: Live, from: number, to: number): Sliced<Uint32Array> {

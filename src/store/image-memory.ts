@@ -1,6 +1,6 @@
 /** Memory for the records of rows that lie on a disk. */
 import { keptBuffer, sharedBuffer } from '../core/shared.js';
-import type { Sliced } from '../core/slices.js';
+import { copyInto, type Sliced } from '../core/slices.js';
 import { nativeFiles } from './files/native.js';
 import { ROW_FILE_BYTES } from './files/open-core.js';
 import type { RowFile } from './files/row-files.js';
@@ -14,9 +14,6 @@ export const LARGE_FILE = 32 << 20;
  * takes large pages from there, so that a build of 200 MB of rows took a tenth longer.
  */
 const ORDINARY_BYTES = 256 << 20;
-
-/** Bytes that are copied into new memory before others get their turn: some milliseconds. */
-const COPIED_AT_ONCE = 2 << 20;
 
 /** Undefined where the system has no more. */
 export function memoryFor(bytes: number, newBuffer = sharedBuffer): Uint8Array | undefined {
@@ -53,10 +50,8 @@ export function* newRoom(
   if (needed > fitting) return undefined;
   const wanted = from === 0 && needed * stride < LARGE_FILE ? needed : grownTo(needed, stride);
   const records = memoryFor(Math.max(needed, Math.min(wanted, fitting)) * stride, keptBuffer);
-  if (records === undefined || image?.records === undefined) return records;
-  for (let at = 0; at < from * stride; at += COPIED_AT_ONCE) {
-    if (at > 0) yield;
-    records.set(image.records.subarray(at, Math.min(at + COPIED_AT_ONCE, from * stride)), at);
+  if (records !== undefined && image?.records !== undefined) {
+    yield* copyInto(records, image.records.subarray(0, from * stride));
   }
   return records;
 }

@@ -114,9 +114,14 @@ export class LiveImages {
   #aheadBeside(path: string): number {
     let bytes = 0;
     for (const [other, { records }] of this.#ahead) {
-      if (other !== path && this.#all.every((image) => image.records !== records)) bytes += records.length;
+      if (other !== path && !this.#isHeld(records)) bytes += records.length;
     }
     return bytes;
+  }
+
+  /** Whether an image has this memory. */
+  #isHeld(memory: Uint8Array): boolean {
+    return this.#all.some(({ records }) => records === memory);
   }
 
   /** Its memory goes, too, where no image has it. */
@@ -124,7 +129,7 @@ export class LiveImages {
     const ahead = this.#ahead.get(path);
     if (ahead === undefined) return;
     this.#ahead.delete(path);
-    if (this.#all.every(({ records }) => records !== ahead.records)) letGo(ahead.records);
+    if (!this.#isHeld(ahead.records)) letGo(ahead.records);
   }
 
   /** Reads into memory what was left in the files, in parts. An answer that needs a part that cannot be read says so. */

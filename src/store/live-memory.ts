@@ -8,7 +8,7 @@ import { blocksOf, kernelArrays } from './engine/segment.js';
 import { firstNotBelow } from './files/ordered-rows.js';
 
 /** Rows that are looked at before others get their turn. */
-const LOOKED_AT_ONCE = 1 << 16;
+export const LOOKED_AT_ONCE = 1 << 16;
 
 /**
  * Ordinals, and those of new rows behind them. Where a list has grown before there is room behind it, so that a write of one row

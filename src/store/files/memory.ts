@@ -2,14 +2,12 @@
 
 import { LargeMap } from '../../core/large-map.js';
 import { sharedBuffer } from '../../core/shared.js';
-import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
+import { atOnce, copyInto, inSlices, type Sliced } from '../../core/slices.js';
 import type { Disk } from './disk-contract.js';
 import { filesError } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
 import { type FileStep, instant } from './step.js';
 
-/** Bytes that are copied before others get their turn: some milliseconds where the memory was never touched. */
-const COPIED_AT_ONCE = 2 << 20;
 /** Entries that are put before others get their turn. */
 const PUT_AT_ONCE = 1024;
 
@@ -29,12 +27,8 @@ function slicedStep<T>(work: () => Sliced<T>): FileStep<T> {
 
 /** Other memory takes the place of the file's. Readers of the old one go on with it. */
 function* moved(file: MemoryFile, capacity: number): Sliced<void> {
-  const { bytes: old, size } = file;
   const bytes = shared(capacity);
-  for (let at = 0; at < size; at += COPIED_AT_ONCE) {
-    if (at > 0) yield;
-    bytes.set(old.subarray(at, Math.min(at + COPIED_AT_ONCE, size)), at);
-  }
+  yield* copyInto(bytes, file.bytes.subarray(0, file.size));
   file.bytes = bytes;
 }
 
